@@ -1,0 +1,31 @@
+# Needs make and Python 3.11 to 3.13. Everything else is put into .venv by `make setup`, which the other targets call.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lock bench clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## Make .venv with everything that is locked; quick and offline the second time (PYTHON=... chooses one)
+	@scripts/setup
+
+demo: setup ## Start a small telephone company and sign a phone in before your eyes
+	@.venv/bin/offhook demo
+
+test: setup ## Run every check: format, style, layers, types, tests, coverage
+	@scripts/check
+
+check: test ## The same as test
+
+format: setup ## Format the code and mend what the style check can mend by itself
+	@.venv/bin/ruff check --fix-only .
+	@.venv/bin/ruff format .
+
+bench: setup ## Measure; prints one line of JSON for each number
+	@.venv/bin/python -m bench
+
+lock: ## Write requirements/*.txt anew from pyproject.toml (needs uv; UPGRADE=--upgrade takes the newest)
+	@scripts/lock $(UPGRADE)
+
+clean: ## Remove .venv and everything else that the other targets made
+	@rm -rf .venv .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
