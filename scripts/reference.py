@@ -1,0 +1,90 @@
+"""Writes the reference pages that are tables of the code: docs/reference/account-keys.md and features.md."""  # noqa: INP001 - a script stands alone
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from offhook.core.catalogue import KEYS
+from offhook.core.catalogue.patterns import PATTERNS
+from offhook.core.features import FEATURES, Feature, gating
+from offhook.core.keys import Key, Service
+
+FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
+
+_GENERATED: Final = "<!-- Written by scripts/reference.py from the tables of the code: change those, then run it. -->"
+_ABOUT_KEYS: Final = """\
+What an account document may hold. A key is a child of `<account>`; upper and lower case count; a key that is not listed
+is kept as a parameter of your own, and a web service reads it with `%account[name]%`.
+
+**Known from** says how much to trust a row. *documented*: a public page describes it. *seen*: it stands in shipped
+defaults or in running services. *inferred*: the name is certain, its meaning was read off the name.
+"""
+_ABOUT_SERVICES: Final = """\
+A web service is a family of keys: each prefix below takes each suffix, so `extProv` and `Url` make `extProvUrl`.
+"""
+_ABOUT_FEATURES: Final = """\
+An app is licensed for features. Where one is missing, the app ignores what a provider sends for its keys and says so;
+what the portal's own base says is always taken. Keys that stand nowhere below are free.
+"""
+
+
+def account_keys() -> str:
+    """The page of all keys."""
+    heading = ("Key", "Value", "Default", "Meaning", "Known from")
+    sections = [f"## {one.title}\n\n{_table(heading, map(_key, one.keys))}" for one in KEYS.sections]
+    return _page(
+        "Keys of an account",
+        _ABOUT_KEYS,
+        *sections,
+        "## Web services",
+        _ABOUT_SERVICES,
+        _table(("Prefix", "What it is for", "Set in", "Known from"), map(_service, KEYS.services)),
+        _table(("Suffix", "Value", "Default", "Meaning"), (_key(suffix)[:-1] for suffix in KEYS.suffixes)),
+        "## Attributes and elements",
+        _table(heading, map(_key, PATTERNS)),
+    )
+
+
+def features() -> str:
+    """The page of all features."""
+    heading = ("Feature", "Written as", "What it is for", "Keys it covers")
+    return _page("Features", _ABOUT_FEATURES, _table(heading, map(_feature, FEATURES)))
+
+
+def pages() -> dict[Path, str]:
+    """Each page and what it has to say."""
+    return {FOLDER / "account-keys.md": account_keys(), FOLDER / "features.md": features()}
+
+
+def _page(title: str, *pieces: str) -> str:
+    return "\n\n".join((f"# {title}", _GENERATED, *(piece.rstrip() for piece in pieces))) + "\n"
+
+
+def _key(key: Key) -> tuple[str, ...]:
+    needed = gating(key.name)
+    licence = f" Needs {' or '.join(f'`{one.name}`' for one in needed)}." if needed else ""
+    default = f"`{key.default}`" if key.default else ""
+    return f"`{key.name}`", str(key.kind), default, key.summary + licence, key.evidence
+
+
+def _service(service: Service) -> tuple[str, ...]:
+    return f"`{service.prefix}`", service.summary, "portal" if service.portal_only else "account", service.evidence
+
+
+def _feature(feature: Feature) -> tuple[str, ...]:
+    setting = '"example.com"' if feature.bounded else "true"
+    covered = [*(f"`{key}`" for key in feature.keys), *(f"`{prefix}…`" for prefix in feature.prefixes)]
+    return f"`{feature.name}`", f"`{feature.name} = {setting}`", feature.summary, ", ".join(covered)
+
+
+def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heading, ("---",) * len(heading), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What provisioning means: login, Account XML, merging, placeholders and web services, computed and never performed."""

@@ -1,0 +1,99 @@
+"""Signed answers beside their laws: which key, for whom, how a key is written down."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from offhook.core import signing
+from offhook.core.errors import Invalid
+from offhook.core.webservice import Response
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
+OTHER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+CREATED = datetime(2026, 3, 15, 1, 46, 17, tzinfo=timezone(timedelta(hours=1)))
+
+
+def answer(key: Ed25519PrivateKey = KEY, created: datetime = CREATED) -> Response:
+    unsigned = {
+        "Content-Type": "application/zip",
+        "ETag": '"5f2c"',
+        "Last-Modified": "Sun, 15 Mar 2026 00:46:17 GMT",
+        signing.CLOUD_ID_HEADER: "ACME",
+        signing.PART_HEADER: "theme",
+    }
+    headers = signing.sign(unsigned, b"zip", created, key)
+    return Response(200, {name.lower(): value for name, value in headers.items()}, b"zip")
+
+
+def test_signing_again_gives_the_same() -> None:
+    """Equal content, time and key give equal headers, wherever the clock stands."""
+    assert answer() == answer(created=CREATED.astimezone(UTC))
+
+
+def test_an_answer_stays_genuine() -> None:
+    """A configuration of ten years ago still verifies: how old it may be is for others to say."""
+    signing.verify(answer(created=CREATED - timedelta(days=3653)), "ACME", "theme", KEY.public_key())
+
+
+def test_another_key_is_refused() -> None:
+    """Only the pinned key counts."""
+    with pytest.raises(Invalid, match="portal theme: the answer is not signed by the pinned portal key"):
+        signing.verify(answer(OTHER), "ACME", "theme", KEY.public_key())
+
+
+def test_the_name_of_another_key_is_refused() -> None:
+    """A signature that says it is by another key is not tried with ours."""
+    genuine = answer()
+    renamed = genuine.headers["signature-input"].replace('keyid="portal"', 'keyid="other"')
+
+    with pytest.raises(Invalid, match="not signed by the pinned portal key"):
+        signing.verify(
+            Response(200, {**genuine.headers, "signature-input": renamed}, b"zip"), "ACME", "theme", KEY.public_key()
+        )
+
+
+@pytest.mark.parametrize(("cloud_id", "part"), [("ACME*", "theme"), ("OTHER", "theme"), ("ACME", "base")])
+def test_an_answer_to_another_question_is_refused(cloud_id: str, part: str) -> None:
+    """A genuine theme of one app is neither its base nor the theme of another app."""
+    with pytest.raises(Invalid, match=f"portal {part}: the answer was signed for the theme of ACME"):
+        signing.verify(answer(), cloud_id, part, KEY.public_key())
+
+
+@pytest.mark.parametrize("missing", ["signature", "signature-input", *signing.COVERED[1:]])
+def test_an_answer_without_a_covered_header_is_refused(missing: str) -> None:
+    """Leaving a header away is a change like any other."""
+    genuine = answer()
+    headers = {name: value for name, value in genuine.headers.items() if name != missing}
+
+    with pytest.raises(Invalid, match="not signed by the pinned portal key"):
+        signing.verify(Response(200, headers, b"zip"), "ACME", "theme", KEY.public_key())
+
+
+def test_a_signature_that_covers_less_is_refused() -> None:
+    """Even the portal's own signature does not count when it leaves the Cloud ID open."""
+    genuine = answer()
+    headers = dict(genuine.headers)
+    headers["signature-input"] = headers["signature-input"].replace(' "offhook-cloud-id"', "")
+
+    with pytest.raises(Invalid, match="not signed by the pinned portal key"):
+        signing.verify(Response(200, headers, b"zip"), "ACME", "theme", KEY.public_key())
+
+
+def test_a_public_key_is_one_line() -> None:
+    """What is written down for pinning is read as the same key."""
+    line = signing.public_text(KEY.public_key())
+
+    assert line.startswith("ed25519:")
+    assert signing.public_text(signing.parse_public(f" {line}\n")) == line
+
+
+@pytest.mark.parametrize(
+    "line", ["", "ed25519:", "ed25519:AAAA", "ed25519:****", "ed25519:é", "rsa:" + "A" * 43 + "=", "A" * 43 + "="]
+)
+def test_a_line_that_is_no_key_is_refused(line: str) -> None:
+    """The message says what form a key has and who prints it."""
+    with pytest.raises(
+        Invalid, match="portal key: is not of the form ed25519:BASE64, as `offhook portal-key` prints it"
+    ):
+        signing.parse_public(line)
