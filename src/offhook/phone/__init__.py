@@ -1,0 +1,1 @@
+"""The phone: what the softphone app does, as a library without server parts."""

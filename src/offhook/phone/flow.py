@@ -1,0 +1,157 @@
+"""The sign-in as a conversation: what the phone asks for, in which order, and what it makes of the answers (D8)."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from offhook.core import accountxml, base, dialplan, mergeable, theme, webservice
+from offhook.core.accountxml import Reading
+from offhook.core.base import Base
+from offhook.core.diagnostics import Diagnostic
+from offhook.core.dialplan import GlobalPart
+from offhook.core.errors import Invalid
+from offhook.core.login import CloudId, Login
+from offhook.core.placeholders import Scope
+from offhook.core.screen import Screen
+from offhook.phone import assembly, stopped
+from offhook.phone.assembly import Received
+from offhook.phone.commands import Flow, Save
+from offhook.phone.device import Device
+from offhook.phone.portal import Portal
+from offhook.phone.saved import Saved
+from offhook.phone.stopped import Stopped, usable
+from offhook.phone.talk import ACCOUNT_PART, BASE, GLOBAL_PART, KEY, SCREEN, THEME, Talk
+
+PROVIDER_SOURCE: Final = "provider"
+INCOMPLETE: Final = "Your account is incomplete. Please contact your provider."
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """The initial screen of a white label, the portal key that signed it, and what was tolerated."""
+
+    screen: Screen
+    portal_key: str
+    remarks: tuple[Diagnostic, ...] = ()
+
+
+def sign_in(
+    login: Login,
+    portal: Portal,
+    device: Device,
+    now: datetime,
+    *,
+    pinned: str = "",
+    earlier: Saved | None = None,
+    strict: bool = False,
+) -> Flow[Saved]:
+    """Ask for base and theme together, then the global part, then the account part; save once, when all have succeeded.
+
+    `pinned` is the portal's key, where it is known; `earlier` is what this phone has saved. Raises Stopped.
+    """
+    talk = Talk(portal, device, strict=strict)
+    with talk.noted():
+        key = yield from talk.portal_key(pinned or _known_key(portal, earlier))
+        app, package = yield from _base_and_theme(talk, login.cloud_id, key)
+        scope = _scope(login, device)
+        common = yield from _global_part(talk, app, scope)
+        own = yield from _account_part(talk, app, scope, login)
+        saved = _record(talk, login, key, Received(app, package, common, own), now=now, earlier=earlier)
+        yield Save(saved, package)
+    return saved
+
+
+def initial_screen(
+    cloud_id: CloudId, portal: Portal, device: Device, *, pinned: str = "", earlier: Saved | None = None
+) -> Flow[Offered]:
+    """The screen of an app: the stand-in for what a white label has built in. Raises Stopped."""
+    talk = Talk(portal, device)
+    with talk.noted():
+        key = yield from talk.portal_key(pinned or _known_key(portal, earlier))
+        (answer,) = yield from talk.parts(cloud_id, key, SCREEN)
+        try:
+            screen = msgspec.json.decode(answer.body, type=Screen)
+        except msgspec.DecodeError as error:
+            raise Stopped(Invalid.at("", stopped.UNUSABLE), SCREEN, answer.status, str(error)) from None
+    return Offered(screen, key, tuple(talk.remarks))
+
+
+def _base_and_theme(talk: Talk, cloud_id: CloudId, key: str) -> Flow[tuple[Base, bytes]]:
+    """What the portal says to every phone of the app. An app without a readable theme is not signed in to."""
+    about, looks = yield from talk.parts(cloud_id, key, BASE, THEME)
+    with usable(BASE, about.status):
+        app = base.loads(about.body)
+    with usable(THEME, looks.status):
+        theme.unpack(looks.body)
+    talk.remarks.extend(app.diagnostics)
+    return app, looks.body
+
+
+def _global_part(talk: Talk, app: Base, scope: Scope) -> Flow[GlobalPart]:
+    """What the provider adds beside the account, when the portal names such a service."""
+    answer = yield from talk.call(GLOBAL_PART, webservice.GLOBAL, app, scope)
+    if answer is None:
+        return GlobalPart()
+    with usable(GLOBAL_PART, answer.status):
+        common = dialplan.loads(answer.body, mergeable.PROVIDER, PROVIDER_SOURCE)
+    talk.remarks.extend(common.diagnostics)
+    return common
+
+
+def _account_part(talk: Talk, app: Base, scope: Scope, login: Login) -> Flow[Reading]:
+    """The user's own account, when the portal names such a service; else what was typed."""
+    answer = yield from talk.call(ACCOUNT_PART, webservice.INITIAL, app, scope)
+    if answer is None:
+        own = assembly.typed_account(login)
+    else:
+        with usable(ACCOUNT_PART, answer.status):
+            own = accountxml.loads(answer.body, mergeable.PROVIDER, PROVIDER_SOURCE)
+    talk.remarks.extend(own.diagnostics)
+    return own
+
+
+def _record(talk: Talk, login: Login, key: str, received: Received, *, now: datetime, earlier: Saved | None) -> Saved:
+    """What to save, unless the app could not work with the account."""
+    if earlier and not earlier.is_of(login):
+        talk.remarks.append(Diagnostic("phone", f"{earlier.username}@{earlier.cloud_id} was signed in here before"))
+        earlier = None
+    whole = assembly.assemble(received, earlier)
+    talk.remarks.extend(whole.diagnostics)
+    with usable(ACCOUNT_PART, text=INCOMPLETE):
+        Invalid.unless_empty(assembly.missing(whole.account, talk.device.locale))
+    return Saved(
+        cloud_id=login.cloud_id,
+        username=login.username,
+        portal=talk.portal.url,
+        portal_key=key,
+        signed_in_at=now,
+        base_version=received.app.version,
+        extras=dict(login.extras),
+        account=whole.account,
+        quick_dials=whole.quick_dials,
+        dial_actions=whole.dial_actions,
+        preferences=whole.preferences,
+        features=received.app.features,
+        reprovisioning=received.app.reprovisioning,
+        services=received.app.services,
+        validators={service: validator for service, validator in talk.validators.items() if service != KEY},
+        theme=hashlib.sha256(received.package).hexdigest(),
+        diagnostics=tuple(dict.fromkeys(talk.remarks)),
+    )
+
+
+def _scope(login: Login, device: Device) -> Scope:
+    """The placeholders of a sign-in: what was typed, the global ones, and no account yet."""
+    typed = {
+        "username": login.username,
+        "password": login.password.reveal(),
+        "fullcode": login.cloud_id.full_code,
+    }
+    return Scope(names={**device.names(), **typed}, extras=login.extras)
+
+
+def _known_key(portal: Portal, earlier: Saved | None) -> str:
+    return earlier.portal_key if earlier and earlier.portal == portal.url else ""

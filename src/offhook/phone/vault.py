@@ -1,0 +1,126 @@
+"""The vault: what the device keeps, encrypted, and after a crash either as it was or as it was to be (D8).
+
+    vault/state.bin            the record, sealed; names its theme by digest
+    vault/themes/DIGEST.bin    a theme package, sealed; in place before the record that names it
+    vault.damaged-1/           a vault that could not be read, set aside as it was; never deleted
+
+A file is written under another name, synced, renamed, and its folder synced. What a crash leaves behind is not named by
+the record and is removed by `tidy`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from offhook.core import theme
+from offhook.core.errors import Invalid, OffhookError
+from offhook.core.theme import Theme
+from offhook.phone import files
+from offhook.phone.files import UNFINISHED, Disk, Files
+from offhook.phone.keystore import Keystore
+from offhook.phone.saved import Saved
+from offhook.phone.sealing import seal, unseal
+
+SCHEMA: Final = 1
+MAX_STATE_BYTES: Final = 16 * 1024 * 1024
+STATE: Final = "state"
+
+_OVERHEAD_BYTES: Final = 1024
+
+
+class _Schema(msgspec.Struct, frozen=True):
+    schema: int
+
+
+class _State(msgspec.Struct, frozen=True):
+    schema: int
+    saved: Saved
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What the vault holds; `damage` says why it could not be read."""
+
+    saved: Saved | None = None
+    damage: str = ""
+
+
+class Vault:
+    """One device's vault. Who writes must be the only one who does; reading is possible at any time."""
+
+    def __init__(self, folder: Path, keystore: Keystore, disk: Files | None = None) -> None:
+        self.folder, self.keystore, self.files = folder, keystore, disk or Disk()
+        self.state = folder / f"{STATE}.bin"
+
+    def load(self) -> Opened:
+        """The record, if there is one. Raises OffhookError when it was written by a later version of this software."""
+        sealed = self.files.read(self.state, MAX_STATE_BYTES + _OVERHEAD_BYTES)
+        if sealed is None:
+            return Opened()
+        try:
+            content = unseal(self._key(), STATE, sealed)
+            schema = msgspec.msgpack.decode(content, type=_Schema).schema
+            if schema > SCHEMA:
+                raise OffhookError(f"{self.folder} was written by a later version of Offhook. Please update this one.")
+            return Opened(msgspec.msgpack.decode(content, type=_State).saved)
+        except (Invalid, msgspec.DecodeError) as error:
+            return Opened(damage=str(error))
+
+    def save(self, saved: Saved, package: bytes) -> None:
+        """Keep the record and the theme package that it names."""
+        assert hashlib.sha256(package).hexdigest() == saved.theme
+        self._seal(self._theme_path(saved.theme), _theme_name(saved.theme), package)
+        self.update(saved)
+
+    def update(self, saved: Saved) -> None:
+        """Keep a record whose theme is here already; raises Invalid when it is too large."""
+        content = msgspec.msgpack.encode(_State(SCHEMA, saved))
+        if len(content) > MAX_STATE_BYTES:
+            raise Invalid.at("vault", f"the record has {len(content):,} bytes, more than {MAX_STATE_BYTES:,}")
+        self._seal(self.state, STATE, content)
+
+    def theme(self, digest: str) -> Theme:
+        """The theme of a record; raises Invalid when it is missing or damaged."""
+        sealed = self.files.read(self._theme_path(digest), theme.MAX_BYTES + _OVERHEAD_BYTES)
+        if sealed is None:
+            raise Invalid.at("theme", f"the package {digest[:16]} is missing")
+        return theme.unpack(unseal(self._key(), _theme_name(digest), sealed))
+
+    def set_aside(self) -> Path:
+        """Move a vault that could not be read out of the way; where it lies now."""
+        taken = self.files.names(self.folder.parent)
+        names = (f"{self.folder.name}.damaged-{number}" for number in itertools.count(1))
+        aside = self.folder.with_name(next(name for name in names if name not in taken))
+        files.move(self.files, self.folder, aside)
+        return aside
+
+    def tidy(self, saved: Saved | None) -> None:
+        """Remove what a crash left behind, and the themes that the record does not name."""
+        named = self._theme_path(saved.theme).name if saved else ""
+        themes = self._theme_path("").parent
+        for folder in (self.folder, themes):
+            for name in self.files.names(folder):
+                if name.endswith(UNFINISHED) or (folder == themes and name != named):
+                    self.files.remove(folder / name)
+
+    def _seal(self, path: Path, name: str, content: bytes) -> None:
+        key = self.keystore.find() or self.keystore.make()
+        self.files.make_folder(path.parent)
+        files.put(self.files, path, seal(key, name, content))
+
+    def _key(self) -> bytes:
+        key = self.keystore.find()
+        if key is None:
+            raise Invalid.at("keystore", "the key is missing or damaged")
+        return key
+
+    def _theme_path(self, digest: str) -> Path:
+        return self.folder / "themes" / f"{digest}.bin"
+
+
+def _theme_name(digest: str) -> str:
+    return f"theme {digest}"
