@@ -1,0 +1,1 @@
+"""What is common to all users of an app: its versions, base configuration, licences and theme."""
