@@ -1,0 +1,1 @@
+"""The operator's web services: who gets what, and why."""

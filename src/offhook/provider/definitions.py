@@ -1,0 +1,75 @@
+"""The web service definitions of a Cloud ID, as an operator pastes them into a portal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from offhook.core import webservice, xml
+from offhook.core.diagnostics import Diagnostic
+from offhook.core.errors import Invalid
+from offhook.provider.tenant import Names, Tenant
+
+ACCOUNT_PATH: Final = "/prov"
+GLOBAL_PATH: Final = "/prov/global"
+# For a Cloud ID whose requests do not call it `cloud_id`, so that only the address can tell it.
+NAMED_ACCOUNT_PATH: Final = "/prov/{cloud_id}/account"
+NAMED_GLOBAL_PATH: Final = "/prov/{cloud_id}/global"
+_ADDRESS: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
+
+
+def definitions(tenant: Tenant, public_url: str) -> dict[str, str]:
+    """The keys of both services of the sign-in.
+
+    They POST a form, because what stands in a URL ends up in the logs of whatever lies between.
+    """
+    base = public_url.rstrip("/")
+    named = tenant.names.cloud_id != Names().cloud_id
+    account, common = (NAMED_ACCOUNT_PATH, NAMED_GLOBAL_PATH) if named else (ACCOUNT_PATH, GLOBAL_PATH)
+    form = _form(tenant.names)
+    return {
+        **_service(webservice.INITIAL, base + account.format(cloud_id=tenant.cloud_id), form),
+        **_service(webservice.GLOBAL, base + common.format(cloud_id=tenant.cloud_id), form),
+    }
+
+
+def _service(prefix: str, url: str, form: str) -> dict[str, str]:
+    return {
+        f"{prefix}Url": url,
+        f"{prefix}Method": "POST",
+        f"{prefix}PostData": form,
+        f"{prefix}ContentType": webservice.FORM,
+    }
+
+
+def _form(names: Names) -> str:
+    fields = (
+        (names.cloud_id, "%fullcode%"),
+        (names.username, "%username%"),
+        (names.password, "%password%"),
+        (names.device, "%installid%"),
+    )
+    return "&".join(f"{quote(name, safe='')}={placeholder}" for name, placeholder in fields)
+
+
+def check_public_url(public_url: str) -> tuple[Diagnostic, ...]:
+    """What an app will not do with this address; raises Invalid when it can be no address of a server."""
+    if _ADDRESS.fullmatch(public_url) is None:
+        raise Invalid.at("--public-url", "is not of the form https://prov.example.net, perhaps with a path")
+    scheme, host = urlsplit(public_url).scheme, urlsplit(public_url).hostname or ""
+    if scheme == "http" and not webservice.is_loopback(host):
+        return (Diagnostic("--public-url", "is not https: an app sends asterisks there in place of the password"),)
+    return ()
+
+
+def as_lines(keys: dict[str, str]) -> Iterator[str]:
+    """`Key = value`, one a line."""
+    width = max(map(len, keys))
+    return (f"{key:<{width}} = {value}" for key, value in keys.items())
+
+
+def as_xml(keys: dict[str, str]) -> Iterator[str]:
+    """One element a line."""
+    return (f"<{key}>{xml.text(value)}</{key}>" for key, value in keys.items())

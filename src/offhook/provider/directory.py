@@ -1,0 +1,127 @@
+"""The directory: what an operator does to the users of a Cloud ID, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from offhook.core.diagnostics import Diagnostic
+from offhook.core.errors import Conflict, Invalid
+from offhook.core.secret import Secret
+from offhook.provider import change as changes
+from offhook.provider import settling
+from offhook.provider.change import NOTHING, Change
+from offhook.provider.ports import Chance, Clock, SubscriberStore, TenantStore
+from offhook.provider.sealing import Sealer
+from offhook.provider.subscriber import Argon2, State, Subscriber, username_key
+
+_SAMPLE: Final = 500
+_ATTEMPTS: Final = 5
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The subscriber as kept now, and what should be said about the change."""
+
+    subscriber: Subscriber
+    remarks: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The use cases; `hash_password` is slow on purpose. Every change makes the subscriber's revision one more."""
+
+    subscribers: SubscriberStore
+    tenants: TenantStore
+    sealer: Sealer
+    hash_password: Callable[[Secret], Argon2]
+    chance: Chance
+    clock: Clock
+
+    def add(
+        self, cloud_id: str, username: str, password: Secret, change: Change = NOTHING, author: str = ""
+    ) -> Outcome:
+        """Add a user; SIP credentials that are not given are made up.
+
+        Raises Invalid with every fault, NotFound for an unknown Cloud ID, Conflict when there is such a user, without
+        regard to case.
+        """
+        tenant = self.tenants.get(cloud_id)
+        Invalid.unless_empty(
+            (*changes.username_faults(username), *changes.password_faults(password), *changes.faults(change))
+        )
+        now_s = self.clock.now_s()
+        blank = Subscriber(tenant.cloud_id, username.strip(), changes.NOBODY, created_s=now_s, changed_s=now_s)
+        whole = msgspec.structs.replace(
+            changes.signed(change, author, now_s), password=self.hash_password(password), generate_sip=True
+        )
+        settled = settling.settle(blank, whole, self.sealer, self.chance)
+        return Outcome(self.subscribers.add(settled), changes.remarks(change))
+
+    def get(self, cloud_id: str, username: str) -> Subscriber:
+        """One user; raises NotFound."""
+        return self.subscribers.get(cloud_id, username_key(username))
+
+    def change(
+        self, cloud_id: str, username: str, change: Change, password: Secret | None = None, author: str = ""
+    ) -> Outcome:
+        """Change a user; a change to what is so already is none. Raises Invalid with every fault, NotFound."""
+        wrong = [*(changes.password_faults(password) if password is not None else ()), *changes.faults(change)]
+        Invalid.unless_empty(wrong)
+        if password is not None:
+            change = msgspec.structs.replace(change, password=self.hash_password(password))
+        return Outcome(
+            self._settled(cloud_id, username, changes.signed(change, author, self.clock.now_s())),
+            changes.remarks(change),
+        )
+
+    def suspend(self, cloud_id: str, username: str) -> Subscriber:
+        """Stop a user from using the service until resumed; raises NotFound."""
+        return self._settled(cloud_id, username, Change(state=State.SUSPENDED))
+
+    def resume(self, cloud_id: str, username: str) -> Subscriber:
+        """Let a suspended user use the service again; raises NotFound."""
+        return self._settled(cloud_id, username, Change(state=State.ACTIVE))
+
+    def remove(self, cloud_id: str, username: str) -> None:
+        """Forget a user and all their installs; raises NotFound."""
+        self.subscribers.remove(cloud_id, username_key(username))
+
+    def list(self, cloud_id: str) -> Iterator[Subscriber]:
+        """All users of a Cloud ID by name, in bounded memory; raises NotFound for an unknown Cloud ID."""
+        self.tenants.get(cloud_id)
+        return self.subscribers.all_of(cloud_id)
+
+    def count(self, cloud_id: str) -> int:
+        """How many users a Cloud ID has."""
+        return self.subscribers.count(cloud_id)
+
+    def open_secrets(self, subscriber: Subscriber) -> dict[str, Secret]:
+        """The secrets of a user, the SIP password among them; raises Unavailable when one cannot be opened."""
+        return settling.open_secrets(subscriber, self.sealer)
+
+    def columns(self, cloud_id: str) -> frozenset[str]:
+        """What a template of this Cloud ID can ask for: the attributes and secrets of its first users."""
+        users = islice(self.subscribers.all_of(cloud_id), _SAMPLE)
+        return frozenset(name for user in users for name in (*user.attributes, *user.secrets))
+
+    def _settled(self, cloud_id: str, username: str, change: Change) -> Subscriber:
+        """Lay the change over what is stored, anew when somebody else changed it meanwhile."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._attempt(cloud_id, username, change)
+            except Conflict:
+                continue
+        return self._attempt(cloud_id, username, change)
+
+    def _attempt(self, cloud_id: str, username: str, change: Change) -> Subscriber:
+        known = self.get(cloud_id, username)
+        settled = settling.settle(known, change, self.sealer, self.chance)
+        if settled == known:
+            return known
+        settled = msgspec.structs.replace(settled, changed_s=self.clock.now_s())
+        self.subscribers.replace(settled)
+        return msgspec.structs.replace(settled, revision=settled.revision + 1)

@@ -1,0 +1,136 @@
+"""What a user would get, key by key, and why: from which layer, what it beat, and what was kept out."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from offhook.core import mergeable
+from offhook.core.base import Base
+from offhook.core.diagnostics import Diagnostic
+from offhook.core.features import Features, gate
+from offhook.core.login import CloudId
+from offhook.core.mergeable import Admit, Document, Value, everything
+from offhook.core.secret import MASK, Discreet, Secret
+from offhook.provider import template
+from offhook.provider.change import is_secret
+from offhook.provider.compose import Composer, Composition, Grant
+from offhook.provider.ports import SubscriberStore, TenantStore
+from offhook.provider.subscriber import Subscriber, username_key
+from offhook.provider.tenant import Tenant
+
+MADE_LATER: Final = "(made at each sign-in)"
+
+
+class BaseSource(Protocol):
+    """Where the portal's part is to be had."""
+
+    def base(self, cloud_id: str, editable: bool) -> Base | None:  # noqa: FBT001 - as CloudId has it
+        """The base configuration of an app, or None when this portal does not have it."""
+
+
+class Said(Discreet, frozen=True):
+    """A value that a layer offered; `reason` says why it is not the one that counts."""
+
+    layer: str
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        return self.layer
+
+
+class Line(Discreet, frozen=True):
+    """One key: its value (masked when it is a secret), the layer it comes from, and why.
+
+    `layer` is empty when every value of this key was kept out.
+    """
+
+    key: str
+    value: str
+    layer: str
+    reason: str
+    beaten: tuple[Said, ...] = ()
+    kept_out: tuple[Said, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.key}, {self.layer}"
+
+
+class Explanation(Discreet, frozen=True):
+    """The whole account of one user, as their phone settles it."""
+
+    user: str
+    lines: tuple[Line, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    def __str__(self) -> str:
+        return self.user
+
+
+class Explain:
+    """The use case of the same name."""
+
+    def __init__(
+        self, *, subscribers: SubscriberStore, tenants: TenantStore, composer: Composer, portal: BaseSource
+    ) -> None:
+        self._subscribers = subscribers
+        self._tenants = tenants
+        self._composer = composer
+        self._portal = portal
+
+    def account(self, username: str, cloud_id: CloudId) -> Explanation:
+        """What this user would get; raises NotFound, and Unavailable when a secret of theirs cannot be opened."""
+        tenant = self._tenants.get(cloud_id.name)
+        subscriber = self._subscribers.get(cloud_id.name, username_key(username))
+        grant = Grant(MADE_LATER, Secret(MADE_LATER), Secret(MADE_LATER))
+        composition = self._composer.compose(tenant, subscriber, grant)
+        base = self._portal.base(cloud_id.name, cloud_id.editable)
+        admit, remarks = _licences(base)
+        settled = mergeable.merge(mergeable.settle(base.account if base else {}), composition.document.values(), admit)
+        hidden = _Hidden(tenant, subscriber)
+        lines = tuple(_line(key, settled, composition, base, hidden) for key in {**settled.keys, **settled.kept_out})
+        return Explanation(f"{subscriber.username}@{cloud_id}", lines, (*composition.diagnostics, *remarks))
+
+
+def _licences(base: Base | None) -> tuple[Admit, tuple[Diagnostic, ...]]:
+    if base is None:
+        remark = "is no app of this portal, so its own values are missing here, and licences were not judged"
+        return everything, (Diagnostic("Cloud ID", remark),)
+    features, remarks = Features.received(base.features)
+    return gate(features), (*base.diagnostics, *remarks)
+
+
+class _Hidden:
+    """Which keys are masked: by their names, or because the template puts a secret of the user into them."""
+
+    def __init__(self, tenant: Tenant, subscriber: Subscriber) -> None:
+        secret = {*subscriber.secrets, "cloud_password"}
+        entries = template.parse(tenant.template).entries
+        self._keys = {key for key, entry in entries.items() if not secret.isdisjoint(entry.columns)}
+
+    def shown(self, key: str, value: Value) -> str:
+        """The value as a person may see it."""
+        return MASK if value.content and (key in self._keys or is_secret(key)) else value.content
+
+
+def _line(key: str, settled: Document, composition: Composition, base: Base | None, hidden: _Hidden) -> Line:
+    kept_out = tuple(
+        Said(refusal.value.source, hidden.shown(key, refusal.value), refusal.reason)
+        for refusal in settled.kept_out.get(key, ())
+    )
+    winner = settled.keys.get(key)
+    if winner is None:
+        return Line(key, "", "", "No value of it was let in.", kept_out=kept_out)
+    from_portal = base is not None and winner.value == base.account.get(key)
+    layer, reasons = winner.value.source, composition.reasons
+    earlier = () if from_portal else composition.document.keys[key].replaced
+    beaten = [Said(value.source, hidden.shown(key, value), f"the layer {layer} is laid over it") for value in earlier]
+    beaten += [
+        Said(value.source, hidden.shown(key, value), _gave_way(value, winner.value)) for value in winner.replaced
+    ]
+    reason = "The app says so for every user." if from_portal else reasons[key]
+    return Line(key, hidden.shown(key, winner.value), layer, reason, tuple(beaten), kept_out)
+
+
+def _gave_way(beaten: Value, winner: Value) -> str:
+    return f"rank {beaten.rank} ({beaten.source}) gives way to rank {winner.rank} ({winner.source})"

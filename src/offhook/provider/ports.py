@@ -1,0 +1,127 @@
+"""What the provider needs from outside, each port as small as its user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from offhook.core.secret import Secret
+from offhook.provider.subscriber import Argon2, StoredPassword, Subscriber
+from offhook.provider.tenant import Tenant
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now_s(self) -> int:
+        """Whole seconds since 1970."""
+
+
+class Chance(Protocol):
+    """Randomness."""
+
+    def token(self, size_bytes: int) -> bytes:
+        """Bytes that nobody can guess."""
+
+
+class Passwords(Protocol):
+    """Checks and makes slow password hashes, never in the event loop and never more at once than there are cores."""
+
+    async def verify(self, stored: StoredPassword | None, password: Secret, row: str) -> bool:
+        """Whether the password fits; for None (no such subscriber), no after the same time. Raises Unavailable."""
+
+    async def hash(self, password: Secret) -> Argon2:
+        """A new hash. Raises Unavailable when too many are waiting."""
+
+
+class NewInstall(msgspec.Struct, frozen=True):
+    """An install that is being issued. The token is known only by its keyed hash."""
+
+    id: str
+    cloud_id: str
+    subscriber_id: int
+    token_hash: bytes
+    device: str
+    user_agent: str
+    created_s: int
+
+
+class KnownInstall(msgspec.Struct, frozen=True):
+    """An install that was issued; without a token of its own, the hash is empty."""
+
+    id: str
+    token_hash: bytes
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What one query finds out for one request; an install only together with its subscriber."""
+
+    tenant: Tenant | None
+    subscriber: Subscriber | None = None
+    install: KnownInstall | None = None
+
+
+class SignInStore(Protocol):
+    """The device plane's view of the store."""
+
+    async def look_up(self, cloud_id: str, username_key: str, install_id: str, token_hash: bytes) -> Found:
+        """The tenant, the subscriber of that name and the install they name, as far as there are: one query.
+
+        Without an `install_id`, the install of that subscriber with that token. Raises Unavailable.
+        """
+
+    async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
+        """Keep the install and, if given, the better hash in place of `known`, in one durable transaction.
+
+        A password that changed meanwhile is left as it is. An install of the same subscriber and the same non-empty
+        device is replaced, and so is the oldest one of a subscriber who has too many. Raises Unavailable.
+        """
+
+
+class SubscriberStore(Protocol):
+    """Administration's view of the subscribers of all Cloud IDs. Every method is one transaction.
+
+    A record that was never kept has revision 0; every change of a kept one makes its revision one more.
+    """
+
+    def add(self, subscriber: Subscriber) -> Subscriber:
+        """Keep a new one and return it with its id; raises Conflict when the name is taken."""
+
+    def get(self, cloud_id: str, username_key: str) -> Subscriber:
+        """Find one; raises NotFound."""
+
+    def known(self, cloud_id: str, keys: Sequence[str]) -> dict[str, Subscriber]:
+        """Those of the named who exist, by name without regard to case: one query, for at most some hundred names."""
+
+    def replace(self, subscriber: Subscriber) -> None:
+        """Keep a changed one under its id; raises Conflict when the stored `revision` is another one, NotFound."""
+
+    def remove(self, cloud_id: str, username_key: str) -> None:
+        """Forget one and its installs; raises NotFound."""
+
+    def all_of(self, cloud_id: str, after: str = "") -> Iterator[Subscriber]:
+        """All of a Cloud ID by username, read in pages so that memory stays bounded."""
+
+    def count(self, cloud_id: str) -> int:
+        """How many there are."""
+
+    def put_all(self, subscribers: Iterable[Subscriber]) -> int:
+        """Add those of revision 0, replace those read before, in one transaction and bounded memory; returns how many.
+
+        Raises Conflict, and keeps nothing, when one was added or changed meanwhile.
+        """
+
+
+class TenantStore(Protocol):
+    """Administration's view of the tenants."""
+
+    def get(self, cloud_id: str) -> Tenant:
+        """Find one; raises NotFound."""
+
+    def put(self, tenant: Tenant) -> None:
+        """Keep one, new or changed."""
+
+    def all(self) -> list[Tenant]:
+        """All of them, by Cloud ID."""

@@ -1,0 +1,184 @@
+"""Signing in: who may come in, what they get, and what is kept of it."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from typing import Final
+
+from offhook.core.diagnostics import Diagnostic
+from offhook.core.errors import Invalid, NotFound, Refused, Unavailable
+from offhook.core.secret import Discreet, Secret
+from offhook.provider import globalpart
+from offhook.provider.compose import Composer, Grant
+from offhook.provider.globalpart import GlobalAnswer
+from offhook.provider.limits import Attempts
+from offhook.provider.ports import Chance, Clock, Found, KnownInstall, NewInstall, Passwords, SignInStore
+from offhook.provider.request import MAX_LABEL, Inputs, SignInRequest
+from offhook.provider.sealing import SIGN_IN_PASSWORD, KeyedHash, place_of
+from offhook.provider.subscriber import Argon2, State, Subscriber
+from offhook.provider.tenant import Credential, Names, Tenant
+
+INSTALL_ID_BYTES: Final = 16
+TOKEN_BYTES: Final = 32
+WRONG: Final = "Wrong username or password."
+SUSPENDED: Final = "Your account is suspended. Please contact your provider."
+UNKNOWN: Final = "There is no app of this Cloud ID here."
+
+
+class Issued(Discreet, frozen=True):
+    """An account for one install: the answer, and what may be said of it."""
+
+    document: bytes
+    cloud_id: str
+    subscriber_id: int
+    install_id: str
+    is_new: bool
+    keys: int
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.install_id}, {self.keys} keys"
+
+
+class Entrant(Discreet, frozen=True):
+    """Somebody who may come in; `by_token` when it was no password that proved it."""
+
+    tenant: Tenant
+    subscriber: Subscriber
+    inputs: Inputs
+    install: KnownInstall | None
+    by_token: bool
+
+    def __str__(self) -> str:
+        return self.tenant.cloud_id
+
+
+class SignIn:
+    """The use cases of both web services that an app calls to sign in."""
+
+    def __init__(
+        self,
+        *,
+        store: SignInStore,
+        passwords: Passwords,
+        composer: Composer,
+        tokens: KeyedHash,
+        attempts: Attempts,
+        clock: Clock,
+        chance: Chance,
+    ) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._composer = composer
+        self._tokens = tokens
+        self._attempts = attempts
+        self._clock = clock
+        self._chance = chance
+        # Those Cloud IDs that call their parameters otherwise than usual, as far as they were met.
+        self._names: dict[str, Names] = {}
+
+    async def account(self, request: SignInRequest) -> Issued:
+        """The account of the user who signs in, on a new install, or on the one they come with.
+
+        Raises Invalid, NotFound for an unknown Cloud ID, Refused, TooMany, Unavailable.
+        """
+        entrant = await self._let_in(request)
+        grant, is_new = self._grant(entrant)
+        composition = self._composer.compose(entrant.tenant, entrant.subscriber, grant)
+        if is_new and request.keep:
+            await self._keep(entrant, grant, request.user_agent)
+        return Issued(
+            document=composition.dumps(),
+            cloud_id=entrant.tenant.cloud_id,
+            subscriber_id=entrant.subscriber.id,
+            install_id=grant.install_id,
+            is_new=is_new and request.keep,
+            keys=len(composition.document.keys),
+            diagnostics=composition.diagnostics,
+        )
+
+    async def common(self, request: SignInRequest) -> GlobalAnswer:
+        """The global part for the user who signs in; makes no install. Raises as `account`."""
+        entrant = await self._let_in(request)
+        return globalpart.for_user(globalpart.parse(entrant.tenant.common), entrant.subscriber.quick_dials)
+
+    async def _let_in(self, request: SignInRequest) -> Entrant:
+        tenant, found, inputs = await self._look_up(request)
+        Invalid.unless_empty(inputs.faults)
+        by_token = self._has_token(found, inputs)
+        if not by_token:
+            await self._check_password(tenant, found, inputs, request.client)
+        assert found.subscriber is not None, "nobody has neither a token nor a password that fits"
+        if found.subscriber.state is State.SUSPENDED:
+            raise Refused(SUSPENDED)
+        return Entrant(tenant, found.subscriber, inputs, found.install, by_token)
+
+    async def _look_up(self, request: SignInRequest) -> tuple[Tenant, Found, Inputs]:
+        """One query; two when the Cloud ID turns out to call its parameters otherwise than it did before."""
+        cloud_id = request.tenant_id()
+        names = self._names.get(cloud_id, Names())
+        inputs, found = await self._find(cloud_id, request, names)
+        if found.tenant is not None and found.tenant.names != names:
+            self._names[cloud_id] = found.tenant.names
+            inputs, found = await self._find(cloud_id, request, found.tenant.names)
+        if found.tenant is None:
+            raise NotFound(UNKNOWN)
+        return found.tenant, found, inputs
+
+    async def _find(self, cloud_id: str, request: SignInRequest, names: Names) -> tuple[Inputs, Found]:
+        inputs = request.read(names)
+        token_hash = self._tokens.of(inputs.password)
+        return inputs, await self._store.look_up(cloud_id, inputs.username_key, inputs.install_id, token_hash)
+
+    def _has_token(self, found: Found, inputs: Inputs) -> bool:
+        """Whether the password is the token of an install of this subscriber, which needs no slow hash (D20).
+
+        An app that asks for its account again at this same address, as with the vendor's sample, sends it so; if it
+        does not send the install id along, the token is long enough to name the install as well.
+        """
+        known = found.install
+        return known is not None and hmac.compare_digest(known.token_hash, self._tokens.of(inputs.password))
+
+    async def _check_password(self, tenant: Tenant, found: Found, inputs: Inputs, client: str) -> None:
+        attempt = self._attempts.begin(tenant.cloud_id, inputs.username_key, client, self._clock.now_s())
+        stored = found.subscriber.password if found.subscriber else None
+        row = place_of(tenant.cloud_id, inputs.username_key, SIGN_IN_PASSWORD)
+        try:
+            fits = await self._passwords.verify(stored, inputs.password, row)
+        except Unavailable:
+            self._attempts.withdraw(attempt)
+            raise
+        if not fits:
+            self._attempts.failed(attempt)
+            raise Refused(WRONG)
+        self._attempts.withdraw(attempt)
+
+    def _grant(self, entrant: Entrant) -> tuple[Grant, bool]:
+        """What this install gets, and whether it is a new one.
+
+        An app that comes with its install id and the right password keeps its install, unless a token goes with it:
+        that one cannot be told again, so there has to be a new pair.
+        """
+        known, password = entrant.install, entrant.inputs.password
+        if known is not None and (entrant.by_token or entrant.tenant.credential is not Credential.TOKEN):
+            return Grant(known.id, token=password, submitted=password), False
+        install_id = self._chance.token(INSTALL_ID_BYTES).hex().upper()
+        token = base64.urlsafe_b64encode(self._chance.token(TOKEN_BYTES)).rstrip(b"=").decode()
+        return Grant(install_id, Secret(token), submitted=password), True
+
+    async def _keep(self, entrant: Entrant, grant: Grant, user_agent: str) -> None:
+        """Store the install, and an Argon2id hash where the password was kept otherwise till now."""
+        stored = entrant.subscriber.password
+        better = None if isinstance(stored, Argon2) else await self._passwords.hash(entrant.inputs.password)
+        has_token = entrant.tenant.credential is Credential.TOKEN
+        install = NewInstall(
+            id=grant.install_id,
+            cloud_id=entrant.tenant.cloud_id,
+            subscriber_id=entrant.subscriber.id,
+            token_hash=self._tokens.of(grant.token) if has_token else b"",
+            device=entrant.inputs.device,
+            user_agent=user_agent[:MAX_LABEL],
+            created_s=self._clock.now_s(),
+        )
+        await self._store.issue(install, better, stored)

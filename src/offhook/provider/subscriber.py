@@ -1,0 +1,105 @@
+"""A subscriber: one user of a Cloud ID, with what is known of them and what was set for them alone."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+import msgspec
+
+from offhook.core.dialplan import QuickDials
+from offhook.core.errors import Invalid
+
+SIP_USERNAME: Final = "username"
+SIP_PASSWORD: Final = "password"
+MAX_USERNAME: Final = 256
+
+
+class Argon2(msgspec.Struct, frozen=True, tag="argon2"):
+    """An Argon2id hash: how every password ends up."""
+
+    text: str
+
+
+class Bcrypt(msgspec.Struct, frozen=True, tag="bcrypt"):
+    """A bcrypt hash that came by import; replaced at the next sign-in."""
+
+    text: str
+
+
+class Sealed(msgspec.Struct, frozen=True, tag="sealed"):
+    """A password that came in the clear by import, encrypted; replaced at the next sign-in."""
+
+    text: str
+
+
+StoredPassword: TypeAlias = Argon2 | Bcrypt | Sealed
+
+
+def write_password(password: StoredPassword) -> str:
+    """One line: kind, colon, text."""
+    return f"{type(password).__struct_config__.tag}:{password.text}"
+
+
+def read_password(line: str) -> StoredPassword:
+    """Read what `write_password` wrote."""
+    kind, _, text = line.partition(":")
+    match kind:
+        case "argon2":
+            return Argon2(text)
+        case "bcrypt":
+            return Bcrypt(text)
+        case _:
+            return Sealed(text)
+
+
+class State(StrEnum):
+    """Whether a subscriber may use the service."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class Override(msgspec.Struct, frozen=True):
+    """A key of the account set for one subscriber alone; `rank` is sent as its priority when it is given."""
+
+    value: str
+    markup: bool = False
+    rank: int | None = None
+    author: str = ""
+    changed_s: int = 0
+
+
+class Subscriber(msgspec.Struct, frozen=True):
+    """One user.
+
+    `attributes` are texts by name (a tier, a display name, every column of an import); the SIP username is the one
+    named `username`, as in the vendor's sample. `secrets` are sealed texts, with the SIP password named `password`;
+    `sip_generated` says that we made it, so that it may be checked by a keyed hash (D20).
+    """
+
+    cloud_id: str
+    username: str
+    password: StoredPassword
+    state: State = State.ACTIVE
+    attributes: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    overrides: dict[str, Override] = {}
+    quick_dials: QuickDials = QuickDials()
+    sip_generated: bool = False
+    id: int = 0
+    revision: int = 0
+    created_s: int = 0
+    changed_s: int = 0
+
+    @property
+    def name(self) -> str:
+        """How people write this subscriber: user@CLOUDID."""
+        return f"{self.username}@{self.cloud_id}"
+
+
+def username_key(username: str) -> str:
+    """The form in which usernames are compared: without regard to case. Raises Invalid for an empty or overlong one."""
+    if not username.strip() or len(username) > MAX_USERNAME:
+        raise Invalid.at("username", f"must have 1 to {MAX_USERNAME} characters")
+    return username.strip().casefold()

@@ -1,0 +1,50 @@
+"""Whether the settings of a Cloud ID can be used, looked at before they are stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import Final
+
+import msgspec
+
+from offhook.core.diagnostics import Diagnostic
+from offhook.core.errors import Fault, Invalid
+from offhook.provider import globalpart, template
+from offhook.provider.tenant import Names, Tenant
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_.~-]{1,64}")
+# What a phone also meets when a password is wrong or a server is in trouble (D21): it must not log anybody out.
+_TAKEN: Final = frozenset({400, 403, 404, 405, 408, 411, 413, 414, 415, 421, 425, 429, 431})
+
+
+def check(tenant: Tenant, columns: Collection[str] = ()) -> tuple[Diagnostic, ...]:
+    """What was tolerated; `columns` are what the template can ask for. Raises Invalid with every fault."""
+    remarks: list[Diagnostic] = []
+    faults = [*_name_faults(tenant.names), *_logout_faults(tenant.logout_status)]
+    try:
+        for remark in template.validate(tenant.template, columns):
+            remarks.append(Diagnostic(f"template, {remark.place}", remark.text))
+    except Invalid as error:
+        faults += (Fault(f"template, {fault.place}", fault.text) for fault in error.faults)
+    try:
+        remarks += globalpart.validate(tenant.common)
+    except Invalid as error:
+        faults += error.faults
+    Invalid.unless_empty(faults)
+    return tuple(remarks)
+
+
+def _name_faults(names: Names) -> Iterator[Fault]:
+    given = msgspec.structs.asdict(names)
+    for kind, name in given.items():
+        if _NAME.fullmatch(name) is None:
+            yield Fault(f"name of {kind}", f"{name[:80]!r} is not of 1 to 64 letters, digits, '.', '_', '~' or '-'")
+    called = list(given.values())
+    for name in sorted({name for name in called if called.count(name) > 1}):
+        yield Fault("names", f"{name} stands for more than one parameter")
+
+
+def _logout_faults(status: int) -> Iterator[Fault]:
+    if not 400 <= status <= 499 or status in _TAKEN:
+        yield Fault("logout status", f"{status} is not a status of 400 to 499 that means nothing else, such as 410")

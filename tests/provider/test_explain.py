@@ -1,0 +1,160 @@
+"""What a user gets, and why: every value, the ones it beat, and the ones that were kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from offhook.core.base import SOURCE, Base
+from offhook.core.errors import NotFound
+from offhook.core.login import CloudId
+from offhook.core.mergeable import PORTAL, Value
+from offhook.core.secret import MASK
+from offhook.provider.explain import Explain, Explanation, Line, Said
+from offhook.provider.subscriber import Override
+from offhook.provider.tenant import Credential, Tenant
+from tests.world_provider import Provider
+
+TEMPLATE = (
+    "<account><title>{name}</title><dtmf>info</dtmf><X-pin>{pin}</X-pin>"
+    "<note>call {pin}</note><allowMessage>1</allowMessage></account>"
+)
+EXAMPLE = CloudId.parse("EXAMPLE")
+
+
+class Portal:
+    """One app in two versions, which has conferencing."""
+
+    def base(self, cloud_id: str, editable: bool) -> Base | None:
+        if cloud_id != "EXAMPLE":
+            return None
+        texts = {"host": "sip.example.net", "dtmf": "rfc2833", "expires": "600", "password": "for-all"}
+        texts |= {"title": "Editable"} if editable else {}
+        account = {key: Value(text, PORTAL, SOURCE) for key, text in texts.items()}
+        return Base("EXAMPLE", 3, account, {}, {"conferencing": "1", "teleport": "1"})
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[Provider]:
+    with closing(Provider(tmp_path)) as provider:
+        provider.has_tenant(Tenant("EXAMPLE", template=TEMPLATE, credential=Credential.SIP))
+        provider.has_tenant(Tenant("OTHER"))
+        provider.has_user("ann@OTHER")
+        provider.has_user(
+            "Ann@EXAMPLE",
+            attributes={"username": "204", "name": "Ann"},
+            secrets={"password": "s1p-secret", "pin": "4711"},
+            overrides={"dtmf": "audio", "expires": Override("60", rank=5), "conferencingEnabled": "1", "X-desk": "3"},
+        )
+        yield provider
+
+
+def explained(provider: Provider, cloud_id: CloudId = EXAMPLE) -> Explanation:
+    explain = Explain(
+        subscribers=provider.subscribers, tenants=provider.tenants, composer=provider.composer, portal=Portal()
+    )
+    return explain.account("ann", cloud_id)
+
+
+def line(explanation: Explanation, key: str) -> Line:
+    return next(line for line in explanation.lines if line.key == key)
+
+
+def test_every_layer_tells_what_it_does(provider: Provider) -> None:
+    """From the portal's base to the install: value, layer, reason, and what was beaten on the way."""
+    explanation = explained(provider)
+
+    assert explanation.user == "Ann@EXAMPLE"
+    assert line(explanation, "host") == Line("host", "sip.example.net", "portal", "The app says so for every user.")
+    assert line(explanation, "title") == Line(
+        "title", "Ann", "template", "The template says so, with {name} of this user."
+    )
+    assert line(explanation, "dtmf") == Line(
+        "dtmf",
+        "audio",
+        "user",
+        "Set for this user alone.",
+        beaten=(
+            Said("template", "info", "the layer user is laid over it"),
+            Said("portal", "rfc2833", "rank 10 (portal) gives way to rank 20 (user)"),
+        ),
+    )
+    assert line(explanation, "X-install-id").value == "(made at each sign-in)"
+
+
+def test_what_does_not_get_in_says_why(provider: Provider) -> None:
+    """A missing licence keeps a key out (D18), and so does a rank that is too low; a licensed key gets in."""
+    explanation = explained(provider)
+
+    assert line(explanation, "allowMessage") == Line(
+        "allowMessage",
+        "",
+        "",
+        "No value of it was let in.",
+        kept_out=(Said("template", "1", "needs the feature messaging, which this app does not have"),),
+    )
+    assert line(explanation, "expires") == Line(
+        "expires",
+        "600",
+        "portal",
+        "The app says so for every user.",
+        kept_out=(Said("user", "60", "rank 5 (user) is below rank 10 (portal)"),),
+    )
+    assert line(explanation, "conferencingEnabled").layer == "user"
+
+
+def test_secrets_are_masked(provider: Provider) -> None:
+    """By the name of their key, and where the template puts them under another; also those that were beaten."""
+    explanation = explained(provider)
+
+    assert line(explanation, "password") == Line(
+        "password",
+        MASK,
+        "SIP credentials",
+        "The user's SIP password.",
+        beaten=(Said("portal", MASK, "rank 10 (portal) gives way to rank 20 (SIP credentials)"),),
+    )
+    assert line(explanation, "X-pin").value == line(explanation, "note").value == MASK
+    shown = [said.value for each in explanation.lines for said in (*each.beaten, *each.kept_out)]
+    shown += [each.value for each in explanation.lines]
+    assert not [text for text in shown if "4711" in text or "s1p-secret" in text or "for-all" in text]
+
+
+def test_the_star_shows_the_editable_version(provider: Provider) -> None:
+    """What will be can be looked at before it is published."""
+    explanation = explained(provider, CloudId.parse("EXAMPLE*"))
+
+    (beaten,) = line(explanation, "title").beaten
+    assert beaten.value == "Editable"
+    assert explanation.user == "Ann@EXAMPLE*"
+
+
+def test_what_was_odd_is_told(provider: Provider) -> None:
+    """A feature that does not exist, and an app whose portal is elsewhere."""
+    own, elsewhere = explained(provider), explained(provider, CloudId.parse("OTHER"))
+
+    assert [remark.place for remark in own.diagnostics] == ["features.teleport"]
+    assert [remark.place for remark in elsewhere.diagnostics] == ["Cloud ID"]
+    assert [each.key for each in elsewhere.lines] == ["cloud_username", "cloud_password", "X-install-id"]
+
+
+def test_nobody_and_nowhere(provider: Provider) -> None:
+    """Who or what is not there is said so."""
+    with pytest.raises(NotFound):
+        explained(provider, CloudId.parse("NOWHERE"))
+    provider.subscribers.remove("EXAMPLE", "ann")
+    with pytest.raises(NotFound):
+        explained(provider)
+
+
+def test_explaining_changes_nothing(provider: Provider) -> None:
+    """No install is made and nobody is changed."""
+    before = provider.subscribers.get("EXAMPLE", "ann")
+
+    explained(provider)
+
+    assert provider.installs() == []
+    assert provider.subscribers.get("EXAMPLE", "ann") == before

@@ -1,0 +1,225 @@
+"""A provider to sign in at: real database, real use cases, a clock that is set and dice that are loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Awaitable, Mapping
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlencode
+
+import bcrypt
+import msgspec
+from argon2 import PasswordHasher
+
+from offhook.core.dialplan import QuickDials
+from offhook.provider.compose import Composer
+from offhook.provider.limits import Attempts, Limits
+from offhook.provider.passwords import HashPool
+from offhook.provider.recent import RecentPasswords
+from offhook.provider.sealing import SIGN_IN_PASSWORD, KeyedHash, Sealer, place_of
+from offhook.provider.signin import SignIn
+from offhook.provider.subscriber import (
+    Argon2,
+    Bcrypt,
+    Override,
+    Sealed,
+    State,
+    StoredPassword,
+    Subscriber,
+    username_key,
+)
+from offhook.provider.tenant import Tenant
+from offhook.storage.database import Database
+from offhook.storage.signin import SignInStore
+from offhook.storage.subscribers import SubscriberStore
+from offhook.storage.tenants import TenantStore
+from offhook.web.events import Field
+from offhook.web.http import Answer, Call, Handler
+from offhook.web.provider import endpoints
+
+NOON_S = 1_800_000_000
+CLIENT = "192.0.2.7"
+T = TypeVar("T")
+
+
+class SetClock:
+    """Stands still until it is set."""
+
+    def __init__(self, now_s: int = NOON_S) -> None:
+        self.time_s = now_s
+
+    def now_s(self) -> int:
+        return self.time_s
+
+
+class LoadedDice:
+    """The same bytes in every run, and never the same twice within one."""
+
+    def __init__(self) -> None:
+        self.thrown = 0
+
+    def token(self, size_bytes: int) -> bytes:
+        self.thrown += 1
+        return sha256(str(self.thrown).encode()).digest()[:size_bytes].ljust(size_bytes, b"-")
+
+
+class QuickArgon2(PasswordHasher):
+    """Argon2id with next to no memory, which counts how often it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.lock = threading.Lock()
+        self.verified = 0
+        self.hashed = 0
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - the library's own name
+        with self.lock:
+            self.verified += 1
+        return super().verify(hash, password)
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        with self.lock:
+            self.hashed += 1
+        return super().hash(password, salt=salt)
+
+
+class Noted:
+    """What was logged."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Field]]] = []
+
+    def __call__(self, event: str, **fields: Field) -> None:
+        self.events.append((event, fields))
+
+
+class Provider:
+    """One provider service with its database in a folder."""
+
+    def __init__(self, folder: Path, *, limits: Limits | None = None, cores: int = 2, waiting: int = 64) -> None:
+        self.clock, self.dice, self.argon2, self.noted = SetClock(), LoadedDice(), QuickArgon2(), Noted()
+        self.seconds, self.slept = 0.0, list[float]()
+        (folder / "provider.sqlite3").write_bytes(_empty_database())
+        self.database = Database(folder / "provider.sqlite3")
+        self.sealer = Sealer(1, {1: b"k" * 32}, self.dice)
+        self.tokens = KeyedHash(b"p" * 32)
+        self.pool = HashPool(self.sealer, argon2=self.argon2, cores=cores, waiting_per_core=waiting)
+        self.passwords = RecentPasswords(self.pool, self.clock, self.dice)
+        self.store = SignInStore(self.database)
+        self.tenants = TenantStore(self.database, self.clock)
+        self.subscribers = SubscriberStore(self.database)
+        self.composer = Composer(self.sealer)
+        self.sign_in = SignIn(
+            store=self.store,
+            passwords=self.passwords,
+            composer=self.composer,
+            tokens=self.tokens,
+            attempts=Attempts(limits),
+            clock=self.clock,
+            chance=self.dice,
+        )
+        self.handlers: dict[str, Handler] = endpoints(
+            self.sign_in, self.noted, seconds=lambda: self.seconds, sleep=self._sleep
+        )
+        self.argon2.hashed = 0
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.seconds += seconds
+
+    def close(self) -> None:
+        self.pool.close()
+        self.database.close()
+
+    # --- who is there ---
+
+    def has_tenant(self, tenant: Tenant) -> Tenant:
+        self.tenants.put(tenant)
+        return tenant
+
+    def has_user(
+        self,
+        name: str,
+        password: str = "12345678",
+        *,
+        attributes: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        overrides: Mapping[str, str | Override] | None = None,
+        quick_dials: QuickDials | None = None,
+        state: State = State.ACTIVE,
+    ) -> Subscriber:
+        """A user `name@CLOUDID`; the password may be written `bcrypt:...` or `sealed:...` to be kept in that way."""
+        username, _, cloud_id = name.rpartition("@")
+        key = username_key(username)
+        user = Subscriber(
+            cloud_id=cloud_id,
+            username=username,
+            password=self.kept(password, place_of(cloud_id, key, SIGN_IN_PASSWORD)),
+            secrets={
+                name: self.sealer.seal(text, place_of(cloud_id, key, name)) for name, text in (secrets or {}).items()
+            },
+            overrides={
+                name: Override(value) if isinstance(value, str) else value for name, value in (overrides or {}).items()
+            },
+            attributes=dict(attributes or {}),
+            quick_dials=quick_dials or QuickDials(),
+            state=state,
+        )
+        return self.subscribers.add(user)
+
+    def kept(self, password: str, place: str) -> StoredPassword:
+        kind, _, text = password.partition(":")
+        if kind == "bcrypt":
+            return Bcrypt(bcrypt.hashpw(text.encode(), b"$2b$04$" + b"abcdefghijklmnopqrstuu").decode())
+        if kind == "sealed":
+            return Sealed(self.sealer.seal(text, place))
+        return Argon2(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password))
+
+    def suspend(self, user: Subscriber) -> None:
+        known = self.subscribers.get(user.cloud_id, username_key(user.username))
+        self.subscribers.replace(msgspec.structs.replace(known, state=State.SUSPENDED))
+
+    # --- what is asked ---
+
+    def call(self, call: Call) -> Answer:
+        """The answer to one request."""
+        path, parameters = call.path, {}
+        parts = call.path.split("/")
+        if len(parts) == 4:
+            path, parameters = f"/prov/{{cloud_id}}/{parts[3]}", {"cloud_id": parts[2]}
+        asked = msgspec.structs.replace(call, parameters=parameters, client=call.client or CLIENT)
+        return run(self.handlers[path](asked))
+
+    def get(self, path: str = "/prov", **parameters: str) -> Answer:
+        return self.call(Call("GET", path, urlencode(parameters)))
+
+    def signs_in(self, username: str = "johndow", password: str = "12345678", **others: str) -> Answer:
+        wanted = {"cloud_id": "EXAMPLE", "cloud_username": username, "cloud_password": password}
+        return self.get(**wanted | others)
+
+    def installs(self) -> list[dict[str, Any]]:
+        with self.database.begin() as connection:
+            return [dict(row) for row in connection.exec_driver_sql("SELECT * FROM install ORDER BY rowid").mappings()]
+
+
+@cache
+def _empty_database() -> bytes:
+    """One with all tables, made once, since making them takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.sqlite3"
+        Database(path).close()
+        return path.read_bytes()
+
+
+def run(work: Awaitable[T]) -> T:
+    """What an async function says."""
+
+    async def waited() -> T:
+        return await work
+
+    return asyncio.run(waited())
