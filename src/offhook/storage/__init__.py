@@ -1,0 +1,1 @@
+"""Where things are kept: tables declared once, statements written once."""

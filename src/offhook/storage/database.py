@@ -1,0 +1,112 @@
+"""One SQLite file, opened for its three uses: administration, the reads of the device plane, and its writes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+import sqlalchemy.dialects.sqlite
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from offhook.core.errors import Conflict, Unavailable
+
+BUSY_MS: Final = 5000
+T = TypeVar("T")
+
+
+class Database:
+    """The store of one data folder.
+
+    Administration goes through `begin` (SQLAlchemy). The device plane reads on `reader`, in the event loop, since such
+    a read is shorter than a change of threads; it writes through `write`, one transaction after another on one thread.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MS / 1000})
+        sa.event.listen(self.engine, "connect", lambda connection, _: _prepare(connection))
+        sa.event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        _migrate(self.engine)
+        path.chmod(0o600)
+        self.reader = _connect(path)
+        self.reader.execute("PRAGMA query_only=ON")
+        self._writer = _connect(path)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """One transaction of administration; a lock that lasts is reported as Unavailable."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except sa.exc.OperationalError as error:
+            raise Unavailable(f"The database does not take this now ({error.orig}). Try again.") from error
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Queue one durable transaction of the device plane."""
+        return self._thread.submit(self._transact, work)
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(self._writer)
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
+            self._writer.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"The database does not take this now ({error}). Try again.") from error
+        return result
+
+    def close(self) -> None:
+        """Finish the queued writes and let go of the file."""
+        self._thread.shutdown()
+        self.reader.close()
+        self._writer.close()
+        self.engine.dispose()
+
+
+def compiled(statement: sa.ClauseElement) -> str:
+    """The text of a statement for the driver itself, its parameters by name: one definition, two speeds."""
+    dialect = sqlalchemy.dialects.sqlite.dialect(paramstyle="named")
+    return str(statement.compile(dialect=dialect))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+    _prepare(connection)
+    return connection
+
+
+def _prepare(connection: Any) -> None:  # noqa: ANN401 - a driver connection, also of SQLAlchemy's
+    connection.isolation_level = None  # we begin transactions ourselves
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    # What we told a phone must survive a power loss, so every commit is flushed.
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _migrate(engine: sa.Engine) -> None:
+    """Bring the tables to the newest version; refuse a database that a newer Offhook made."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current == scripts.get_current_head():
+        return
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        raise Conflict(f"The database was made by a newer Offhook (its version is {current}). Use that one, or newer.")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,90 @@
+"""The tables, declared once; times are whole seconds since 1970, JSON is kept as text."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+metadata: Final = sa.MetaData()
+
+# --- portal ---
+
+app_version: Final = sa.Table(
+    "app_version",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),  # editable, live or past
+    sa.Column("app", sa.Text, nullable=False),  # JSON of portal.app.App
+    sa.Column("theme", sa.Text, nullable=False),  # digest of the package
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("created_s", sa.Integer, nullable=False),
+    sa.Column("changed_s", sa.Integer, nullable=False),
+    sa.Column("published_s", sa.Integer, nullable=True),
+    # D17: at most one Live and one Editable version of an app.
+    sa.Index(
+        "one_of_each_state",
+        "cloud_id",
+        "state",
+        unique=True,
+        sqlite_where=sa.text("state <> 'past'"),
+        postgresql_where=sa.text("state <> 'past'"),
+    ),
+)
+
+# What phones were last served at each address of the portal, so that its date only ever grows when it changes (D10).
+served_part: Final = sa.Table(
+    "served_part",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, primary_key=True),  # editable or live
+    sa.Column("part", sa.Text, primary_key=True),  # base, theme or screen
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("moment_s", sa.Integer, nullable=False),
+)
+
+# --- provider ---
+
+tenant: Final = sa.Table(
+    "tenant",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("settings", sa.Text, nullable=False),  # JSON of provider.tenant.Tenant
+    sa.Column("created_s", sa.Integer, nullable=False),
+    sa.Column("changed_s", sa.Integer, nullable=False),
+)
+
+subscriber: Final = sa.Table(
+    "subscriber",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("username", sa.Text, nullable=False),
+    sa.Column("username_key", sa.Text, nullable=False),  # the username without regard to case
+    sa.Column("password", sa.Text, nullable=False),  # "argon2:...", "bcrypt:..." or "sealed:..."
+    sa.Column("state", sa.Text, nullable=False),  # active or suspended
+    sa.Column("attributes", sa.Text, nullable=False),  # JSON object of texts
+    sa.Column("secrets", sa.Text, nullable=False),  # JSON object of sealed texts, the SIP password among them
+    sa.Column("overrides", sa.Text, nullable=False),  # JSON object: key -> override
+    sa.Column("quick_dials", sa.Text, nullable=False),  # JSON of core.dialplan.QuickDials
+    sa.Column("sip_generated", sa.Boolean, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),  # grows with every change
+    sa.Column("created_s", sa.Integer, nullable=False),
+    sa.Column("changed_s", sa.Integer, nullable=False),
+    sa.Index("subscriber_by_name", "cloud_id", "username_key", unique=True),
+)
+
+install: Final = sa.Table(
+    "install",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # the X-install-id
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("subscriber_id", sa.Integer, nullable=False),
+    sa.Column("token_hash", sa.LargeBinary, nullable=False),  # keyed; the token itself is nowhere
+    sa.Column("device", sa.Text, nullable=False),  # the app's own %installid%, or empty
+    sa.Column("user_agent", sa.Text, nullable=False),
+    sa.Column("created_s", sa.Integer, nullable=False),
+    sa.Index("install_by_subscriber", "cloud_id", "subscriber_id"),
+)

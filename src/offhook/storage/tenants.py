@@ -1,0 +1,61 @@
+"""The tenants in the database: the settings of each Cloud ID, as one JSON text."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from offhook.core.errors import NotFound
+from offhook.provider.ports import Clock
+from offhook.provider.tenant import Tenant
+from offhook.storage.database import Database
+from offhook.storage.tables import tenant as table
+
+_FIND: Final = sa.select(table.c.settings).where(table.c.cloud_id == sa.bindparam("cloud_id"))
+_ALL: Final = sa.select(table.c.settings).order_by(table.c.cloud_id)
+_NEW: Final = insert(table)
+_PUT: Final = _NEW.on_conflict_do_update(
+    index_elements=[table.c.cloud_id],
+    set_={"settings": _NEW.excluded.settings, "changed_s": _NEW.excluded.changed_s},
+)
+
+
+class TenantStore:
+    """Administration's view of the tenants; every method is one transaction."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def get(self, cloud_id: str) -> Tenant:
+        """Find one; raises NotFound."""
+        with self._database.begin() as connection:
+            settings = connection.scalar(_FIND, {"cloud_id": cloud_id})
+        if settings is None:
+            raise NotFound(f"There is no Cloud ID {cloud_id} here; `offhook tenant create {cloud_id}` makes it.")
+        return _read(settings)
+
+    def put(self, tenant: Tenant) -> None:
+        """Keep one, new or changed."""
+        with self._database.begin() as connection:
+            put(connection, tenant, self._clock.now_s())
+
+    def all(self) -> list[Tenant]:
+        """All of them, by Cloud ID."""
+        with self._database.begin() as connection:
+            return [_read(settings) for settings in connection.scalars(_ALL)]
+
+
+def put(connection: sa.Connection, tenant: Tenant, now_s: int) -> None:
+    """Keep a tenant, new or changed, within a transaction."""
+    settings = msgspec.json.encode(tenant).decode()
+    connection.execute(
+        _PUT, {"cloud_id": tenant.cloud_id, "settings": settings, "created_s": now_s, "changed_s": now_s}
+    )
+
+
+def _read(settings: str) -> Tenant:
+    return msgspec.json.decode(settings, type=Tenant)
