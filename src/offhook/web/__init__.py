@@ -1,0 +1,1 @@
+"""The faces: each translates HTTP for a room, none decides."""
