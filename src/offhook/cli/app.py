@@ -1,0 +1,281 @@
+"""`offhook app`: the apps of the portal, from the first draft to what phones get, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+import typer
+
+from offhook.cli import app_view as view
+from offhook.cli.asking import confirm
+from offhook.cli.desk import open_desk
+from offhook.cli.exits import Misused, print_object, reported
+from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, RevealOption, YesOption, examples
+from offhook.cli.options import author as this_user
+from offhook.cli.options import cloud_id as parse_cloud_id
+from offhook.core.login import CloudId
+from offhook.portal import folder as folders
+from offhook.portal import reading
+from offhook.portal.edits import edited
+from offhook.portal.versions import State, Version
+
+if TYPE_CHECKING:
+    from offhook.portal.catalogue import Portal, Proposal
+
+_HELP: Final = """Apps of the portal.
+
+An app has an Editable version, which testers reach with a star behind the Cloud ID, and a Live one, which all others
+get. Change the Editable as often as you like, then publish it; every Live version stays in the history.
+"""
+app = typer.Typer(
+    name="app",
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+NoteOption: TypeAlias = Annotated[str, typer.Option(help="Why, for the history.", metavar="TEXT")]
+AuthorOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="Who, for the history; left out, the user of this machine.", metavar="NAME")
+]
+VersionOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--version", help="live, editable or a number; left out, the Editable, else Live.", metavar="WHICH"),
+]
+ForceOption: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace the app that the folder holds.")]
+
+
+@app.command(epilog=examples('offhook app create EXAMPLE --name "Example Telephone" --host sip.example.com'))
+def create(
+    app_id: CloudIdArgument,
+    name: Annotated[str, typer.Option(help="How people call it; becomes the title of accounts too.")] = "",
+    host: Annotated[str, typer.Option(help="The SIP server.", metavar="SIPHOST")] = "",
+    note: NoteOption = "",
+    author: AuthorOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make an app, as an Editable version whose users come from our own provider service."""
+    with reported(as_json=json), open_desk(data) as desk:
+        account = {"title": name or parse_cloud_id(app_id)} | ({"host": host} if host else {})
+        made = reading.from_document({"cloud_id": parse_cloud_id(app_id), "name": name, "account": account})
+        version = desk.portal.create(made, author=_author(author), note=note)
+        _done(version, f"Made {version.cloud_id}. Next: offhook app publish {version.cloud_id}", json=json)
+
+
+@app.command(
+    epilog=examples(
+        "offhook app edit EXAMPLE --set account.title=Example --set features.messaging=true",
+        "offhook app edit EXAMPLE --unset account.proxy",
+        "offhook app edit EXAMPLE --to ./example     # edit the files, then: offhook app apply ./example",
+    )
+)
+def edit(
+    app_id: CloudIdArgument,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Set one place of app.toml.", metavar="PLACE=VALUE")
+    ] = None,
+    removals: Annotated[list[str] | None, typer.Option("--unset", help="Remove one place.", metavar="PLACE")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Write the Editable into a folder.", metavar="DIR")] = None,
+    force: ForceOption = False,
+    note: NoteOption = "",
+    author: AuthorOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make the Editable version, a copy of Live when there is none, and change it or write it into a folder."""
+    with reported(as_json=json), open_desk(data) as desk:
+        portal, by = desk.portal, _author(author)
+        version = portal.edit(parse_cloud_id(app_id), by)
+        record: dict[str, Any] = {}
+        if settings or removals:
+            proposal = portal.propose(edited(version.app, settings or [], removals or []), portal.theme(version))
+            record["plan"] = _shown(proposal, json=json)
+            version = portal.accept(proposal, by, note) if proposal.plan.lines else version
+        if to is not None:
+            record["files"] = [str(path) for path in _write(portal, version, to, force=force)]
+        written = f"Wrote {version} into {to}. When its files are edited: offhook app apply {to}"
+        _done(version, _next_step(version) if to is None else written, json=json, **record)
+
+
+@app.command(
+    epilog=examples("offhook app apply ./example", 'offhook app apply ./example --publish --yes --note "new logo"')
+)
+def apply(
+    folder: Annotated[Path, typer.Argument(help="A folder with app.toml and, if wanted, theme/.", metavar="DIR")],
+    publish: Annotated[bool, typer.Option("--publish", help="Make it Live afterwards.")] = False,
+    yes: YesOption = False,
+    note: NoteOption = "",
+    author: AuthorOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a folder the Editable version of its app, which is made when it is new; shows what changes, and asks.
+
+    Phones get it once it is published. Nothing is asked when nothing changes.
+    """
+    with reported(as_json=json):
+        content = folders.read(folder)
+        with open_desk(data) as desk:
+            portal, name, by = desk.portal, content.app.cloud_id, _author(author)
+            proposal = portal.propose(content.app, content.theme, live=publish)
+            record = {"plan": _shown(proposal, json=json)}
+            if proposal.plan.lines:
+                confirm(f"{name}: {'Publish this to all phones?' if publish else 'Apply this?'}", yes=yes)
+                version = portal.accept(proposal, by, note)
+                version = portal.publish(name, version.stamp, by, note) if publish else version
+            else:
+                version = portal.show(name, State.LIVE if publish else None)
+            _done(version, _next_step(version), json=json, **record)
+
+
+@app.command(epilog=examples("offhook app publish EXAMPLE", 'offhook app publish EXAMPLE --yes --note "codecs"'))
+def publish(
+    app_id: CloudIdArgument,
+    yes: YesOption = False,
+    note: NoteOption = "",
+    author: AuthorOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make the Editable version Live; shows what changes for phones, and asks.
+
+    The Live before it stays in the history. Nothing happens when the two are the same.
+    """
+    with reported(as_json=json), open_desk(data) as desk:
+        name = parse_cloud_id(app_id)
+        proposal = desk.portal.propose_publishing(name)
+        record = {"plan": _shown(proposal, json=json)}
+        if proposal.plan.lines:
+            confirm(f"{name}: Publish this to all phones?", yes=yes)
+            version = desk.portal.publish(name, proposal.seen, _author(author), note)
+        else:
+            version = desk.portal.show(name, State.LIVE)
+        _done(version, _next_step(version), json=json, **record)
+
+
+@app.command(epilog=examples("offhook app show EXAMPLE", "offhook app show EXAMPLE --version live --json"))
+def show(
+    app_id: CloudIdArgument,
+    which: VersionOption = None,
+    reveal: RevealOption = False,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a version as its app.toml, secrets masked."""
+    with reported(as_json=json), open_desk(data) as desk:
+        version = desk.portal.show(parse_cloud_id(app_id), _which(app_id, which))
+        if json:
+            print_object(view.version_record(version, whole=True, reveal=reveal))
+        else:
+            view.show_version(version, desk.portal.theme(version), reveal=reveal)
+
+
+@app.command(epilog=examples("offhook app history EXAMPLE"))
+def history(app_id: CloudIdArgument, data: DataOption = None, json: JsonOption = False) -> None:
+    """List the versions of an app, the newest first."""
+    with reported(as_json=json), open_desk(data) as desk:
+        versions = desk.portal.history(parse_cloud_id(app_id))
+        if json:
+            view.print_list(map(view.version_record, versions))
+        else:
+            view.show_history(versions)
+
+
+@app.command(epilog=examples("offhook app restore EXAMPLE 3", "offhook app restore EXAMPLE 3 --publish --yes"))
+def restore(
+    app_id: CloudIdArgument,
+    number: Annotated[int, typer.Argument(help="A version that was Live; see history.", metavar="VERSION")],
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Make it Live at once; the Editable stays as it is.")
+    ] = False,
+    yes: YesOption = False,
+    note: NoteOption = "",
+    author: AuthorOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make an old Live version the Editable, or Live again; shows what changes, and asks."""
+    with reported(as_json=json), open_desk(data) as desk:
+        portal, name, by = desk.portal, parse_cloud_id(app_id), _author(author)
+        proposal = portal.propose_restoring(name, number, live=publish)
+        record = {"plan": _shown(proposal, json=json)}
+        note = note or f"restored from version {number}"
+        if not proposal.plan.lines:
+            version = portal.show(name, State.LIVE if publish else None)
+        elif publish:
+            confirm(f"{name}: Publish this to all phones?", yes=yes)
+            version = portal.restore(name, number, proposal.seen, by, note)
+        else:
+            confirm(f"{name}: Make this the Editable?", yes=yes)
+            version = portal.accept(proposal, by, note)
+        _done(version, _next_step(version), json=json, **record)
+
+
+@app.command(epilog=examples("offhook app export EXAMPLE ./example", "offhook app export EXAMPLE ./old --version 3"))
+def export(
+    app_id: CloudIdArgument,
+    to: Annotated[Path, typer.Argument(help="A folder, made when it is not there.", metavar="DIR")],
+    which: VersionOption = None,
+    force: ForceOption = False,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a version into a folder, to be kept in git and applied again; its secrets are written as they are."""
+    with reported(as_json=json), open_desk(data) as desk:
+        version = desk.portal.show(parse_cloud_id(app_id), _which(app_id, which))
+        files = _write(desk.portal, version, to, force=force)
+        _done(version, f"Wrote {version} into {to}.", json=json, files=[str(path) for path in files])
+
+
+@app.command("list", epilog=examples("offhook app list --json"))
+def list_apps(data: DataOption = None, json: JsonOption = False) -> None:
+    """List the apps with their Live and Editable versions."""
+    with reported(as_json=json), open_desk(data) as desk:
+        versions = desk.portal.all()
+        if json:
+            view.print_list(map(view.version_record, versions))
+        else:
+            view.show_all(versions)
+
+
+def _shown(proposal: Proposal, *, json: bool) -> dict[str, Any]:
+    if not json:
+        view.show_plan(proposal.plan)
+    return view.plan_record(proposal.plan)
+
+
+def _done(version: Version, text: str, *, json: bool, **record: object) -> None:
+    if json:
+        print_object(view.version_record(version) | record)
+    else:
+        view.tell(text)
+
+
+def _write(portal: Portal, version: Version, to: Path, *, force: bool) -> list[Path]:
+    return folders.write(to, version.app, portal.theme(version), replace=force)
+
+
+def _next_step(version: Version) -> str:
+    name = version.cloud_id
+    if version.state is State.LIVE:
+        return f"Version {version.number} of {name} is Live."
+    return f"The Editable of {name} is version {version.number}. Test it as {name}*, then: offhook app publish {name}"
+
+
+def _which(app_id: str, which: str | None) -> State | int | None:
+    """The version that was asked for; a star behind the Cloud ID asks for the Editable. Raises Misused."""
+    if which is None:
+        return State.EDITABLE if CloudId.parse(app_id).editable else None
+    if which.isascii() and which.isdecimal() and len(which) < 10:
+        return int(which)
+    if which in {State.LIVE, State.EDITABLE}:
+        return State(which)
+    raise Misused(f"--version takes live, editable or a number, not {which!r}.")
+
+
+def _author(named: str | None) -> str:
+    return this_user() if named is None else named

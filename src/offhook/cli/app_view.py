@@ -1,0 +1,155 @@
+"""How apps are shown: plans in colour, versions as tables, and both as JSON; secrets only when asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from offhook.cli.exits import plain
+from offhook.core.keys import is_secret
+from offhook.core.mergeable import Value
+from offhook.core.secret import MASK
+from offhook.core.theme import Theme
+from offhook.portal import writing
+from offhook.portal.app import App
+from offhook.portal.plan import Kind, Plan
+from offhook.portal.versions import State, Version
+
+_STYLES: Final = {Kind.ADDITION: "green", Kind.CHANGE: "yellow", Kind.REMOVAL: "red"}
+_SEVERITIES: Final = {"error": "bold red", "warning": "bold yellow", "note": "dim"}
+_PLAIN_WIDTH: Final = 200
+
+
+def tell(text: str) -> None:
+    """A line for a person."""
+    _console().print(Text(plain(text)), soft_wrap=True)
+
+
+def show_plan(plan: Plan) -> None:
+    """What would change, line by line, then the counts and what somebody should know."""
+    console = _console()
+    for line in plan.lines:
+        console.print(Text(plain(str(line)), _STYLES[line.kind]), soft_wrap=True)
+    for remark in plan.remarks:
+        text = Text.assemble(
+            (f"{remark.severity.capitalize()}: ", _SEVERITIES[remark.severity]), plain(remark.key), " "
+        )
+        console.print(text.append(plain(f"{remark.what}. {remark.how}")), soft_wrap=True)
+    console.print(Text(plan.summary, "bold"), soft_wrap=True)
+
+
+def show_version(version: Version, theme: Theme, *, reveal: bool) -> None:
+    """A version: where it stands, then its `app.toml`, then its theme."""
+    tell(headline(version))
+    sys.stdout.write(f"\n{writing.dumps(version.app if reveal else masked(version.app))}\n")
+    images = ", ".join(f"{path} ({len(content):,} bytes)" for path, content in sorted(theme.files.items()))
+    tell(f"Theme {theme.manifest.name or 'without a name'}: {images or 'no images'}")
+
+
+def headline(version: Version) -> str:
+    """A version in one line."""
+    when = f"published {_when(version.published_s)}" if version.published_s else f"changed {_when(version.changed_s)}"
+    by = f" by {version.author}" if version.author else ""
+    return f"Version {version.number} of {version.cloud_id} ({version.state}), {when}{by}" + _after(version.note)
+
+
+def show_history(versions: Iterable[Version]) -> None:
+    """The versions of an app, the newest first."""
+    table = _table("Version", "State", "Published", "Changed", "Author", "Note")
+    for version in versions:
+        state = Text(version.state, "green" if version.state is State.LIVE else "")
+        table.add_row(
+            str(version.number),
+            state,
+            _when(version.published_s) if version.published_s else "",
+            _when(version.changed_s),
+            plain(version.author),
+            plain(version.note),
+        )
+    _console().print(table)
+
+
+def show_all(versions: Iterable[Version]) -> None:
+    """All apps, one a line."""
+    apps: dict[str, dict[State, Version]] = {}
+    for version in versions:
+        apps.setdefault(version.cloud_id, {})[version.state] = version
+    table = _table("Cloud ID", "Name", "Live", "Editable", "Changed")
+    for cloud_id, standing in apps.items():
+        numbers = [str(standing[state].number) if state in standing else "" for state in (State.LIVE, State.EDITABLE)]
+        newest = max(standing.values(), key=lambda version: version.changed_s)
+        table.add_row(cloud_id, plain(newest.app.name), *numbers, _when(newest.changed_s))
+    _console().print(table)
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """A plan as an object."""
+    return {
+        **{f"{kind.value}s": plan.count(kind) for kind in Kind},
+        "lines": msgspec.to_builtins(plan.lines),
+        "remarks": msgspec.to_builtins(plan.remarks),
+    }
+
+
+def version_record(version: Version, *, whole: bool = False, reveal: bool = False) -> dict[str, Any]:
+    """A version as an object; the `whole` one with its content, as `app.toml` has it."""
+    record: dict[str, Any] = {
+        "cloud_id": version.cloud_id,
+        "version": version.number,
+        "state": version.state.value,
+        "name": version.app.name,
+        "author": version.author,
+        "note": version.note,
+        "created_s": version.created_s,
+        "changed_s": version.changed_s,
+        "published_s": version.published_s,
+        "theme": version.theme,
+    }
+    return record | ({"app": writing.to_document(version.app if reveal else masked(version.app))} if whole else {})
+
+
+def print_list(records: Iterable[dict[str, Any]]) -> None:
+    """A JSON array on the standard output."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(list(records)), indent=2).decode() + "\n")
+
+
+def masked(app: App) -> App:
+    """An app whose secrets cannot be read."""
+    hidden = {key: MASK if is_secret(key) and text else text for key, text in app.services.items()}
+    return msgspec.structs.replace(
+        app,
+        account=_masked(app.account),
+        preferences=_masked(app.preferences),
+        services=hidden,
+        dial_actions={identity: _masked(values) for identity, values in app.dial_actions.items()},
+    )
+
+
+def _masked(values: dict[str, Value]) -> dict[str, Value]:
+    return {
+        key: msgspec.structs.replace(value, content=MASK, markup=False) if is_secret(key) and value.content else value
+        for key, value in values.items()
+    }
+
+
+def _after(note: str) -> str:
+    return f": {note}" if note else ""
+
+
+def _when(time_s: int) -> str:
+    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _table(*headings: str) -> Table:
+    return Table(*headings, box=None, header_style="bold", pad_edge=False)
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)

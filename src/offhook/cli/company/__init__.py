@@ -1,0 +1,58 @@
+"""The small telephone company of the demo: an app with a theme, twenty users in three tiers, quick dials."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from offhook.core.errors import Conflict
+from offhook.core.secret import Secret
+from offhook.portal import folder
+from offhook.provider.change import Change
+from offhook.provider.subscriber import Override
+from offhook.provider.tenant import Tenant
+
+if TYPE_CHECKING:
+    from offhook.wiring import Desk
+
+CLOUD_ID: Final = "DEMO"
+# What a tier has beyond, or short of, what the app gives to everybody.
+TIERS: Final = {
+    "basic": {"allowVideo": "0"},
+    "business": {"allowMessage": "1"},
+    "executive": {"allowMessage": "1", "sdesOutgoing": "required"},
+}
+
+
+def found(desk: Desk, each: Callable[[str], None] = lambda _: None) -> int:
+    """Set the company up; `each` hears of every user made. Returns how many. What is there already stays."""
+    files = resources.files(__name__)
+    try:
+        with resources.as_file(files) as path:
+            content = folder.read(Path(path))
+        desk.portal.create(content.app, content.theme, author="demo")
+        desk.portal.publish(CLOUD_ID, author="demo")
+    except Conflict:
+        return 0
+    template, common = (files.joinpath(name).read_text() for name in ("template.xml", "common.xml"))
+    desk.tenants.put(Tenant(CLOUD_ID, template, common))
+    users = _users()
+    for user in users:
+        attributes = {name: user[name] for name in ("display_name", "extension", "tier")}
+        overrides = {key: Override(value) for key, value in TIERS[user["tier"]].items()}
+        change = Change(attributes=attributes, overrides=overrides)
+        desk.directory.add(CLOUD_ID, user["username"], Secret(user["password"]), change, author="demo")
+        each(user["display_name"])
+    return len(users)
+
+
+def password(username: str) -> str:
+    """The password of a user of the demo, which is no secret."""
+    return next(user["password"] for user in _users() if user["username"] == username)
+
+
+def _users() -> list[dict[str, str]]:
+    return list(csv.DictReader(resources.files(__name__).joinpath("users.csv").read_text().splitlines()))

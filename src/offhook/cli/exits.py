@@ -1,0 +1,113 @@
+"""How a command ends: one table of exit codes, and one way to tell a person or a program what went wrong.
+
+0  it worked                      5  what came in cannot be used
+1  it failed for another reason   6  out of reach, too slow, or down for now
+2  the command was misused        7  asked too often
+3  refused                        8  in use, or changed meanwhile
+4  there is no such thing
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from offhook.core.errors import Conflict, Invalid, NotFound, OffhookError, Refused, TooMany, Unavailable
+from offhook.phone.stopped import Stopped
+
+
+class Exit(IntEnum):
+    """The exit codes of every command."""
+
+    OK = 0
+    FAILED = 1
+    MISUSED = 2
+    REFUSED = 3
+    NOT_FOUND = 4
+    INVALID = 5
+    UNAVAILABLE = 6
+    TOO_MANY = 7
+    CONFLICT = 8
+
+
+class Misused(OffhookError):
+    """The command line cannot be meant as it stands; says how it could."""
+
+
+_CODES: Final[tuple[tuple[type[OffhookError], Exit], ...]] = (
+    (Misused, Exit.MISUSED),
+    (Refused, Exit.REFUSED),
+    (NotFound, Exit.NOT_FOUND),
+    (Invalid, Exit.INVALID),
+    (Unavailable, Exit.UNAVAILABLE),
+    (TooMany, Exit.TOO_MANY),
+    (Conflict, Exit.CONFLICT),
+)
+
+
+def code_of(error: OffhookError) -> Exit:
+    """The exit code for an error."""
+    happened = _what(error)
+    return next((code for kind, code in _CODES if isinstance(happened, kind)), Exit.FAILED)
+
+
+def described(error: OffhookError) -> dict[str, Any]:
+    """An error as an object for a program."""
+    happened = _what(error)
+    code = code_of(error)
+    described = {"kind": code.name.lower(), "exit_code": int(code), "message": error.text}
+    if isinstance(happened, Invalid):
+        described["faults"] = [{"place": fault.place, "text": fault.text} for fault in happened.faults]
+    if isinstance(happened, TooMany | Unavailable):
+        described["retry_after_s"] = happened.retry_after_s
+    if isinstance(error, Stopped):
+        described |= {"service": error.service, "status": error.status, "reason": error.reason}
+    return described
+
+
+@contextmanager
+def reported(*, as_json: bool = False, beside: Callable[[], dict[str, Any]] = dict) -> Iterator[None]:
+    """An error of ours inside ends the command with its exit code and a message on the standard error.
+
+    With `as_json`, an object on the standard output says it under `error` instead, next to what `beside` gives.
+    """
+    try:
+        yield
+    except OffhookError as error:
+        if as_json:
+            print_object(beside() | {"error": described(error)})
+        else:
+            _tell(error)
+        raise typer.Exit(code_of(error)) from None
+
+
+def print_object(content: dict[str, Any]) -> None:
+    """One JSON object on the standard output."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n")
+
+
+def _tell(error: OffhookError) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    happened = _what(error)
+    lines = [str(fault) for fault in happened.faults] if isinstance(happened, Invalid) else [error.text]
+    for line in lines:
+        console.print(Text.assemble(("Error: ", "bold red"), plain(line)))
+    if isinstance(error, Stopped):
+        console.print(Text(plain(error.detail), "dim"))
+
+
+def _what(error: OffhookError) -> OffhookError:
+    return error.what if isinstance(error, Stopped) else error
+
+
+def plain(text: str) -> str:
+    """A text on one line, with everything that could steer a terminal made visible."""
+    return "".join(mark if mark.isprintable() else f"\\x{ord(mark):02x}" for mark in text)

@@ -1,0 +1,70 @@
+"""`offhook explain`: what a user gets, key by key, and why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from offhook.cli.desk import open_desk
+from offhook.cli.exits import plain, print_object, reported
+from offhook.cli.options import DataOption, JsonOption, UserArgument, examples
+from offhook.core.errors import Invalid
+from offhook.core.login import parse_field
+from offhook.core.secret import Secret
+from offhook.provider.explain import Explanation, Line, Said
+
+_PLAIN_WIDTH: Final = 200
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(
+    epilog=examples(
+        "offhook explain ann@EXAMPLE",
+        "offhook explain 'ann@EXAMPLE*'     # with the Editable version of the app",
+        "offhook explain ann@EXAMPLE --json | jq '.lines[] | select(.kept_out != [])'",
+    )
+)
+def explain(who: UserArgument, data: DataOption = None, json: JsonOption = False) -> None:
+    """Show what a user gets: each key with its value, the layer it comes from, why, and what it was chosen over.
+
+    Secrets are masked. Nothing is changed, and no install is made.
+    """
+    with reported(as_json=json), open_desk(data) as desk:
+        login = parse_field(who, Secret(""))
+        if not login.username:
+            raise Invalid.at("user", f"{who!r} names nobody; a user is written like ann@EXAMPLE")
+        explanation = desk.explain.account(login.username, login.cloud_id)
+        if json:
+            print_object(msgspec.to_builtins(explanation))
+        else:
+            _show(explanation)
+
+
+def _show(explanation: Explanation) -> None:
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    console = Console(highlight=False, markup=False, emoji=False, width=width)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Key", "Value", "Layer", "Why"):
+        table.add_column(heading, overflow="fold")
+    for line in explanation.lines:
+        table.add_row(Text(plain(line.key), "bold"), plain(line.value), plain(line.layer) or "-", plain(line.reason))
+        for kind, said in _others(line):
+            table.add_row("", Text(plain(said.value), "dim"), Text(plain(said.layer), "dim"), Text(kind + said.reason))
+    console.print(table)
+    for remark in explanation.diagnostics:
+        console.print(Text.assemble(("Note: ", "yellow"), plain(str(remark))))
+
+
+def _others(line: Line) -> Iterator[tuple[str, Said]]:
+    for said in line.kept_out:
+        yield "kept out: ", said
+    for said in line.beaten:
+        yield "beaten: ", said

@@ -1,0 +1,121 @@
+"""The command `offhook`: its commands, each loaded only when it is called, so that a phone needs no server library."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, ClassVar, Final, NamedTuple
+
+import typer
+from typer.core import TyperGroup
+
+import offhook
+
+HELP: Final = """Everything a softphone needs to go off-hook: portal, provider service and phone.
+
+Start with `offhook demo`. Every command has `--help` with examples; exit codes are listed by `offhook exit-codes`.
+"""
+
+
+class Entry(NamedTuple):
+    """Where a command is, what it is in one line, and the extra that brings its libraries."""
+
+    module: str
+    help: str
+    extra: str = "server"
+
+
+COMMANDS: Final[dict[str, Entry]] = {
+    "demo": Entry("offhook.cli.demo", "Start a small telephone company and sign a phone in before your eyes."),
+    "serve": Entry("offhook.cli.serve", "Serve portal and provider."),
+    "app": Entry("offhook.cli.app", "Apps on the portal: create, edit, apply, publish, show, history, restore."),
+    "tenant": Entry("offhook.cli.tenant", "Cloud IDs of the provider service and their settings."),
+    "user": Entry("offhook.cli.user", "Users of a Cloud ID: add, show, set, suspend, resume, remove, list, CSV."),
+    "import": Entry("offhook.cli.imports", "Move over from the vendor's sample script."),
+    "explain": Entry("offhook.cli.explain", "What a user gets, key by key, and why."),
+    "definitions": Entry("offhook.cli.definitions", "The web service definitions to paste into a portal."),
+    "portal-key": Entry("offhook.cli.portal_key", "The public key that apps pin."),
+    "phone": Entry("offhook.cli.phone", "A phone: sign in, show, edit.", "cli"),
+    "lint": Entry("offhook.cli.lint", "Check an account document.", "cli"),
+    "exit-codes": Entry("offhook.cli.exit_codes", "What the exit codes mean.", "cli"),
+}
+
+
+class Commands(TyperGroup):
+    """Lists all commands, loads the one that is called."""
+
+    loaded: ClassVar[dict[str, Any]] = {}
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - the library's own types
+        """The names, in the order of their table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - the library's own types
+        """The command of a name, or None."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        if cmd_name not in self.loaded:
+            self.loaded[cmd_name] = _load(cmd_name, entry)
+        return self.loaded[cmd_name]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - the library's own types
+        """The list in the help, without loading any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+def _load(name: str, entry: Entry) -> Any:  # noqa: ANN401 - the library's own type
+    try:
+        module = importlib.import_module(entry.module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("offhook"):
+            raise
+        typer.echo(f"offhook {name} needs the library {error.name}: pip install 'offhook[{entry.extra}]'", err=True)
+        raise typer.Exit(2) from None
+    group = getattr(module, "app", None)
+    if group is None:
+        group = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        group.command()(getattr(module, name.replace("-", "_")))
+    group.rich_markup_mode = None
+    command = typer.main.get_command(group)
+    command.name = name
+    _keep_examples(command)
+    return command
+
+
+def _keep_examples(command: Any) -> None:  # noqa: ANN401 - the library's own type
+    """Leave the lines of examples as they are: a backspace before a paragraph says so."""
+    command.help = (command.help or "").replace("\n\nExample", "\n\n\b\nExample")
+    for each in getattr(command, "commands", {}).values():
+        _keep_examples(each)
+
+
+app = typer.Typer(
+    name="offhook",
+    cls=Commands,
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"offhook {offhook.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: bool = typer.Option(
+        False, "--version", callback=lambda wanted: _version(wanted=wanted), is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """Nothing of its own: the commands do the work."""
+
+
+def run() -> None:
+    """The entry point."""
+    app()

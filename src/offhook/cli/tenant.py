@@ -1,0 +1,196 @@
+"""`offhook tenant`: the Cloud IDs of the provider service and their settings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from offhook.cli import asking, user_view
+from offhook.cli.desk import open_desk
+from offhook.cli.exits import Misused, plain, print_object, reported
+from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, cloud_id, examples
+from offhook.core import xml
+from offhook.core.diagnostics import Diagnostic
+from offhook.core.errors import Conflict, NotFound
+from offhook.provider import template as templates
+from offhook.provider import tenancy
+from offhook.provider.tenant import Credential, Names, Tenant
+
+app = typer.Typer(
+    name="tenant",
+    help="Cloud IDs of the provider service and their settings.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_CREATE: Final = examples(
+    "offhook tenant create EXAMPLE --credential sip",
+    "offhook tenant create SHOP --template account.xml --common quickdials.xml --name username=login",
+)
+_SET: Final = examples(
+    "offhook tenant set EXAMPLE --template account.xml",
+    "offhook tenant set EXAMPLE --no-common --logout-status 410",
+)
+
+CredentialOption: TypeAlias = Annotated[
+    Credential | None,
+    typer.Option(help="What the app keeps: a token of its own (usual), the SIP credentials, or the password as typed."),
+]
+TemplateOption: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Account XML with {column} placeholders for all users.", metavar="FILE")
+]
+CommonOption: TypeAlias = Annotated[
+    Path | None, typer.Option(help="The global answer: quick dials, dial actions, preferences.", metavar="FILE")
+]
+LogoutOption: TypeAlias = Annotated[int | None, typer.Option(help="The status that logs a phone out: 410.")]
+NameOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name",
+        help=f"Call a parameter of requests so; there are {', '.join(Names.__struct_fields__)}.",
+        metavar="KIND=NAME",
+    ),
+]
+
+
+@app.command(epilog=_CREATE)
+def create(
+    app_id: CloudIdArgument,
+    credential: CredentialOption = None,
+    template: TemplateOption = None,
+    common: CommonOption = None,
+    logout_status: LogoutOption = None,
+    name: NameOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a Cloud ID, so that users can be added to it."""
+    with reported(as_json=json), open_desk(data) as desk:
+        named = cloud_id(app_id)
+        try:
+            desk.tenants.get(named)
+        except NotFound:
+            pass
+        else:
+            raise Conflict(f"There is already a Cloud ID {named}; `offhook tenant set {named}` changes it.")
+        tenant = _changed(Tenant(named), credential, template, common, logout_status, name)
+        remarks = tenancy.check(tenant)
+        desk.tenants.put(tenant)
+        _tell(tenant, remarks, "Made", json=json)
+
+
+@app.command()
+def show(app_id: CloudIdArgument, data: DataOption = None, json: JsonOption = False) -> None:
+    """Show the settings of a Cloud ID; with --json, template and common part too."""
+    with reported(as_json=json), open_desk(data) as desk:
+        tenant = desk.tenants.get(cloud_id(app_id))
+        users = desk.directory.count(tenant.cloud_id)
+        if json:
+            print_object(_record(tenant) | {"users": users})
+        else:
+            _show(tenant, users)
+
+
+@app.command("set", epilog=_SET)
+def set_tenant(
+    app_id: CloudIdArgument,
+    credential: CredentialOption = None,
+    template: TemplateOption = None,
+    no_template: Annotated[bool, typer.Option("--no-template", help="Do without a template.")] = False,
+    common: CommonOption = None,
+    no_common: Annotated[bool, typer.Option("--no-common", help="Do without a common part.")] = False,
+    logout_status: LogoutOption = None,
+    name: NameOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Change the settings of a Cloud ID; what is not mentioned stays."""
+    with reported(as_json=json), open_desk(data) as desk:
+        before = desk.tenants.get(cloud_id(app_id))
+        after = msgspec.structs.replace(
+            before, template="" if no_template else before.template, common="" if no_common else before.common
+        )
+        after = _changed(after, credential, template, common, logout_status, name)
+        remarks = tenancy.check(after, desk.directory.columns(after.cloud_id))
+        if after != before:
+            desk.tenants.put(after)
+        _tell(after, remarks, "Set", json=json)
+
+
+@app.command("list")
+def list_tenants(data: DataOption = None, json: JsonOption = False) -> None:
+    """List the Cloud IDs."""
+    with reported(as_json=json), open_desk(data) as desk:
+        found = [(tenant, desk.directory.count(tenant.cloud_id)) for tenant in desk.tenants.all()]
+    if json:
+        records = [_record(tenant) | {"users": users} for tenant, users in found]
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(records)).decode() + "\n")
+        return
+    table = Table("Cloud ID", "Users", "The app keeps", "Template", box=None, header_style="bold", pad_edge=False)
+    for tenant, users in found:
+        table.add_row(tenant.cloud_id, f"{users:,}", tenant.credential.value, "yes" if tenant.template else "no")
+    Console(highlight=False, markup=False, emoji=False).print(table)
+
+
+def _changed(
+    tenant: Tenant,
+    credential: Credential | None,
+    template: Path | None,
+    common: Path | None,
+    logout_status: int | None,
+    names: list[str] | None,
+) -> Tenant:
+    return msgspec.structs.replace(
+        tenant,
+        credential=credential or tenant.credential,
+        template=tenant.template if template is None else asking.text_from(template, templates.MAX_BYTES),
+        common=tenant.common if common is None else asking.text_from(common, xml.MAX_BYTES),
+        logout_status=tenant.logout_status if logout_status is None else logout_status,
+        names=msgspec.structs.replace(tenant.names, **_names(names or [])),
+    )
+
+
+def _names(words: list[str]) -> dict[str, str]:
+    names = {}
+    for word in words:
+        kind, _, name = word.partition("=")
+        if kind not in Names.__struct_fields__:
+            raise Misused(f"--name takes KIND=NAME, and {kind[:80]!r} is none of {', '.join(Names.__struct_fields__)}.")
+        names[kind] = name
+    return names
+
+
+def _record(tenant: Tenant) -> dict[str, Any]:
+    record: dict[str, Any] = msgspec.to_builtins(tenant)
+    return record
+
+
+def _show(tenant: Tenant, users: int) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("Cloud ID", tenant.cloud_id)
+    table.add_row("Users", f"{users:,}")
+    table.add_row("The app keeps", tenant.credential.value)
+    table.add_row("Logout status", str(tenant.logout_status))
+    for kind, name in msgspec.structs.asdict(tenant.names).items():
+        table.add_row(f"Name of {kind}", plain(name))
+    table.add_row("Template", f"{len(tenant.template):,} characters" if tenant.template else "none")
+    table.add_row("Common part", f"{len(tenant.common):,} characters" if tenant.common else "none")
+    Console(highlight=False, markup=False, emoji=False).print(table)
+
+
+def _tell(tenant: Tenant, remarks: tuple[Diagnostic, ...], done: str, *, json: bool) -> None:
+    if json:
+        print_object(_record(tenant) | {"notes": [{"place": one.place, "text": one.text} for one in remarks]})
+        return
+    typer.echo(f"{done} {tenant.cloud_id}.")
+    user_view.remark(remarks)
