@@ -111,9 +111,10 @@ class Desk:
             subscribers=parts.subscribers, tenants=parts.tenants, composer=parts.composer, portal=Bases(parts.portal)
         )
 
-    def make_app(self, cloud_id: str) -> bool:
+    def make_app(self, cloud_id: str, host: str = "") -> bool:
         """Give a Cloud ID a Live app of its own, so that a phone can sign in; False when it has one already."""
-        app = App(cloud_id, cloud_id, account={"title": value(cloud_id)})
+        account = {"title": value(cloud_id), **({"host": value(host)} if host else {})}
+        app = App(cloud_id, cloud_id, account=account)
         try:
             self.portal.create(app, note="made by an import")
         except Conflict:

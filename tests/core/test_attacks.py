@@ -306,6 +306,15 @@ def encrypted(plain: bytes) -> bytes:
     return plain.replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01")
 
 
+def far_away(offset: int) -> bytes:
+    """A package that says of a file that it begins there."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(theme.MANIFEST, "{}")
+        archive.filelist[0].header_offset = offset
+    return buffer.getvalue()
+
+
 ZEROS: Final = bytes(64 * 1024 * 1024)
 PACKAGES: Final[dict[str, Callable[[], bytes]]] = {
     "a bomb": lambda: package(("a.png", ZEROS)),
@@ -315,6 +324,10 @@ PACKAGES: Final[dict[str, Callable[[], bytes]]] = {
     "201 files": lambda: package(*((f"{n}.png", b"") for n in range(201))),
     "too large as it is": lambda: bytes(theme.MAX_PACKAGE + 1),
     "a password": lambda: encrypted(package(("a.png", b"x"))),
+    "a file behind the end": lambda: far_away(2**32),
+    "a file behind the end of all files": lambda: far_away(2**64 - 1),
+    "no manifest": lambda: theme.pack(Theme()).replace(b"manifest.json", b"manifest.jsom"),
+    "a manifest of another kind": lambda: theme.pack(Theme()).replace(b"{}", b"[]"),
     "no zip": lambda: b"PK\x03\x04",
     "nothing": lambda: b"",
 }

@@ -144,6 +144,27 @@ def test_every_fault_is_said_at_once(directory: Directory) -> None:
     assert list(directory.list("EXAMPLE")) == []
 
 
+def test_everything_has_a_limit() -> None:
+    """Numbers of attributes, keys and quick dials are limited, and no quick dial stands twice."""
+    many = [str(number) for number in range(changes.MAX_ENTRIES + 1)]
+    dials = [QuickDial(str(number % 2000), "x", "1") for number in range(2001)]
+
+    faults = changes.faults(
+        Change(
+            attributes=dict.fromkeys(many, "x"),
+            overrides={f"k{name}": Override("x") for name in many},
+            all_quick_dials=QuickDials(tuple(dials)),
+        )
+    )
+
+    assert [str(fault) for fault in faults] == [
+        "attributes: are 501; at most 500 are allowed",
+        "overrides: are 501; at most 500 are allowed",
+        "quick dials: are 2,001; at most 2,000 are allowed",
+        "quick dial 0: stands more than once",
+    ]
+
+
 @pytest.mark.parametrize("username", ["", "  ", "x" * 257, "a\u200bb", "a\nb"])
 def test_impossible_usernames(directory: Directory, username: str) -> None:
     """Empty, overlong and invisible names are refused."""

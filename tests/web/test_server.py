@@ -12,7 +12,7 @@ import httpx2
 import pytest
 import trustme
 
-from offhook.core.errors import Invalid
+from offhook.core.errors import Conflict, Invalid
 from offhook.web.app import application
 from offhook.web.events import EventLog
 from offhook.web.http import Answer, Call
@@ -90,7 +90,19 @@ def test_a_key_that_does_not_fit_is_refused_at_start(tmp_path: Path) -> None:
     """The first message names both files."""
     write_certificate(tmp_path)
     (tmp_path / "key.pem").write_text("not a key")
-    serving = Serving(Listen("127.0.0.1", 1), "", tmp_path / "chain.pem", tmp_path / "key.pem")
+    serving = Serving(Listen("127.0.0.1", free_port()), "", tmp_path / "chain.pem", tmp_path / "key.pem")
 
     with pytest.raises(Invalid, match=r"key\.pem are not a certificate and its key"):
         Server(application({}, (), lambda event, **fields: None), serving, lambda event, **fields: None)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1"])
+def test_an_address_that_is_not_to_be_had(host: str) -> None:
+    """An address in use, or of another machine, is named before anything is served."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = Listen(host, taken.getsockname()[1])
+
+        with pytest.raises((Conflict, Invalid), match=f"{host}:{listen.port} is"):
+            Server(application({}, (), lambda event, **fields: None), Serving(listen, ""), lambda event, **fields: None)

@@ -13,6 +13,8 @@ from offhook.cli import asking, plan_view
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import print_object, reported
 from offhook.cli.options import DataOption, JsonOption, YesOption, author, cloud_id, examples
+from offhook.core.catalogue import KEYS
+from offhook.core.errors import Invalid
 from offhook.provider import template as templates
 from offhook.provider.imports import Manner
 from offhook.provider.planning import Plan
@@ -29,7 +31,7 @@ app = typer.Typer(
 )
 
 _CSV: Final = examples(
-    "offhook import csv users/SAMPLE.csv --template extProv/SAMPLE.xml --cloud-id SAMPLE",
+    "offhook import csv users/SAMPLE.csv --template extProv/SAMPLE.xml --cloud-id SAMPLE --host sip.example.net",
     "offhook import csv users/SAMPLE.csv --cloud-id SAMPLE --dry-run",
 )
 
@@ -53,6 +55,9 @@ def import_csv(
             "the password as typed, which other services of yours may need."
         ),
     ] = None,
+    host: Annotated[
+        str, typer.Option(help="SIP server of the app that our own portal gets for a new Cloud ID.", metavar="SIPHOST")
+    ] = "",
     replace_passwords: Annotated[
         bool, typer.Option("--replace-passwords", help="Take the file's passwords for users who have hashed ones, too.")
     ] = False,
@@ -67,6 +72,7 @@ def import_csv(
     """
     watch = plan_view.Stopwatch()
     with reported(as_json=json), plan_view.opened(file) as stream, open_desk(data) as desk:
+        _check_host(host)
         text = None if template is None else asking.text_from(template, templates.MAX_BYTES)
         with watch.running(), plan_view.progress(stream) as tick:
             manner = Manner(author(), replace_passwords, tick)
@@ -80,14 +86,20 @@ def import_csv(
                     asking.confirm(_question(plan), yes=yes)
                 with watch.running(), plan_view.spinner("Writing"):
                     written = desk.importer.carry_out(plan)
-                app_made = plan.tenant_is == "new" and desk.make_app(plan.tenant.cloud_id)
+                app_made = plan.tenant_is == "new" and desk.make_app(plan.tenant.cloud_id, host)
             somebody = next(desk.directory.list(plan.tenant.cloud_id), None) if written else None
     if json:
         print_object(plan_view.record(plan, written, watch.seconds) | {"dry_run": dry_run, "app_made": app_made})
         return
     typer.echo(plan_view.done(plan, written, watch.seconds) if written else "Nothing was changed.")
     if somebody is not None and plan.tenant_is == "new":
-        _next_steps(somebody, app_made=app_made)
+        _next_steps(somebody, data, app_made=app_made, host=host)
+
+
+def _check_host(host: str) -> None:
+    key = KEYS.find("host")
+    if host and key and (reason := key.fault(host)):
+        raise Invalid.at("--host", reason)
 
 
 def _question(plan: Plan) -> str:
@@ -99,18 +111,22 @@ def _question(plan: Plan) -> str:
     return f"Change {' and '.join(parts)}?"
 
 
-def _next_steps(somebody: Subscriber, *, app_made: bool) -> None:
+def _next_steps(somebody: Subscriber, data: Path | None, *, app_made: bool, host: str) -> None:
     name = somebody.cloud_id
+    here = f" --data {shlex.quote(str(data))}" if data else ""
     parameters = (f"cloud_id={name}", f"cloud_username={somebody.username}", "cloud_password=PASSWORD")
     words = " ".join(f"--data-urlencode {shlex.quote(parameter)}" for parameter in parameters)
     typer.echo(
         f"""
 Next:
-  offhook serve
+  offhook serve{here}
   curl {words} http://127.0.0.1:8080/prov
-  offhook explain {shlex.quote(somebody.name)}
+  offhook explain {shlex.quote(somebody.name)}{here}
 In the vendor's portal, paste what this prints:
-  offhook definitions {name} --public-url https://YOUR-SERVER"""
+  offhook definitions {name} --public-url https://YOUR-SERVER{here}"""
     )
     if app_made:
-        typer.echo(f"Our own portal has an app {name} now, too: offhook app show {name}")
+        typer.echo(f"Our own portal has an app {name} now, too: offhook app show {name}{here}")
+    if app_made and not host:
+        setting = f"offhook app edit {name} --set account.host=SIPHOST{here}"
+        typer.echo(f"It has no SIP host yet, unless the template has one: {setting}, then publish it.")

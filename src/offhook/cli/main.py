@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any, ClassVar, Final, NamedTuple
 
 import typer
@@ -17,11 +18,10 @@ Start with `offhook demo`. Every command has `--help` with examples; exit codes 
 
 
 class Entry(NamedTuple):
-    """Where a command is, what it is in one line, and the extra that brings its libraries."""
+    """Where a command is, and what it is in one line."""
 
     module: str
     help: str
-    extra: str = "server"
 
 
 COMMANDS: Final[dict[str, Entry]] = {
@@ -34,9 +34,9 @@ COMMANDS: Final[dict[str, Entry]] = {
     "explain": Entry("offhook.cli.explain", "What a user gets, key by key, and why."),
     "definitions": Entry("offhook.cli.definitions", "The web service definitions to paste into a portal."),
     "portal-key": Entry("offhook.cli.portal_key", "The public key that apps pin."),
-    "phone": Entry("offhook.cli.phone", "A phone: sign in, show, edit.", "cli"),
-    "lint": Entry("offhook.cli.lint", "Check an account document.", "cli"),
-    "exit-codes": Entry("offhook.cli.exit_codes", "What the exit codes mean.", "cli"),
+    "phone": Entry("offhook.cli.phone", "A phone: sign in, show, edit."),
+    "lint": Entry("offhook.cli.lint", "Check an account document."),
+    "exit-codes": Entry("offhook.cli.exit_codes", "What the exit codes mean."),
 }
 
 
@@ -65,13 +65,7 @@ class Commands(TyperGroup):
 
 
 def _load(name: str, entry: Entry) -> Any:  # noqa: ANN401 - the library's own type
-    try:
-        module = importlib.import_module(entry.module)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("offhook"):
-            raise
-        typer.echo(f"offhook {name} needs the library {error.name}: pip install 'offhook[{entry.extra}]'", err=True)
-        raise typer.Exit(2) from None
+    module = importlib.import_module(entry.module)
     group = getattr(module, "app", None)
     if group is None:
         group = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -117,5 +111,11 @@ def main(
 
 
 def run() -> None:
-    """The entry point."""
-    app()
+    """The entry point. A library that is not installed belongs to an extra, which is named."""
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("offhook"):
+            raise
+        typer.echo(f"This needs the library {error.name}. Install it with: pip install 'offhook[server]'", err=True)
+        sys.exit(2)

@@ -96,7 +96,8 @@ def _from_link(link: Link, given: Given, shown: Shown) -> Login:
     if shown.fixed and shown.fixed.name != link.cloud_id.name:
         raise Misused(f"This link is for the app {link.cloud_id.name}, and this app is {shown.fixed.name}.")
     if link.environment != "production":
-        typer.echo(f"Note: the link means the portal {link.environment!r}; this phone asks the one of --portal.", err=True)
+        note = f"Note: the link means the portal {link.environment!r}; this phone asks the one of --portal."
+        typer.echo(note, err=True)
     username = "" if link.username is not None or not given.asks else typer.prompt("Username", default="", err=True)
     password = Secret("") if link.password is not None else _password(given, shown)
     return link.login(username, password)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import io
 import sys
 import time
 from collections.abc import Iterator
@@ -150,8 +149,11 @@ def _tenant(plan: Plan) -> str:
 
 
 def _size(file: BinaryIO) -> int | None:
-    status = os.fstat(file.fileno())
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+    if not file.seekable():
+        return None
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size
 
 
 class _Speed(ProgressColumn):

@@ -82,10 +82,10 @@ def add(
     with reported(as_json=json), open_desk(data) as desk:
         named = user(who)
         desk.tenants.get(named.cloud_id)
-        password = _password(stdin=password_stdin, generate=generate_password) or asking.password(
-            f"Password of {named}",
-            "Give the password with --password-stdin, or have one made with --generate-password.",
-        )
+        password = _password(stdin=password_stdin, generate=generate_password)
+        if password is None:
+            otherwise = "Give the password with --password-stdin, or have one made with --generate-password."
+            password = asking.password(f"Password of {named}", otherwise)
         words = Words(
             attributes=attribute or (),
             overrides=set_ or (),

@@ -103,7 +103,7 @@ def merge(stored: Document, incoming: Mapping[str, Value], admit: Admit = everyt
 
 def settle(values: Mapping[str, Value]) -> Document:
     """A document of first values, before anybody else had a say."""
-    return merge(Document(), values)
+    return Document({key: Settled(value) for key, value in values.items()})
 
 
 def _outranked(stored: Value, incoming: Value) -> str | None:

@@ -22,6 +22,8 @@ IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".svg", ".webp")
 
 _COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?")
 _PATH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}){0,4}")
+# What a damaged archive makes its reader raise; a RuntimeError tells that a file is encrypted.
+_DAMAGES: Final = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OverflowError, ValueError)
 # The earliest date that a zip entry can carry: packing must not depend on when it is done.
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -66,8 +68,10 @@ def unpack(package: bytes) -> Theme:
         raise Invalid.at("theme", f"is larger than {MAX_PACKAGE:,} bytes")
     try:
         files = _files(package)
-        manifest = msgspec.json.decode(files.pop(MANIFEST, b""), type=Manifest)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+        manifest = msgspec.json.decode(files.pop(MANIFEST), type=Manifest)
+    except KeyError:
+        raise Invalid.at("theme", f"has no {MANIFEST}") from None
+    except _DAMAGES as error:
         raise Invalid.at("theme", f"cannot be read ({error})") from None
     theme = Theme(manifest, files)
     Invalid.unless_empty(faults(theme))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
+import socket
 import ssl
 import tempfile
 from collections.abc import Callable
@@ -20,9 +22,9 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server as Granian
 
-from offhook.core.errors import Invalid
+from offhook.core.errors import Conflict, Invalid
 from offhook.web.events import Events
-from offhook.web.settings import Serving
+from offhook.web.settings import Listen, Serving
 
 LOOK_AT_FILES_EVERY_S: Final = 1.0
 HEADERS_WITHIN_MS: Final = 15_000
@@ -35,6 +37,7 @@ class Server:
         self._serving = serving
         self._events = events
         pair = _pair(serving)
+        _check_free(serving.listen)
         self._folder = tempfile.TemporaryDirectory(prefix="offhook-tls-")
         certificate, key = self._keep(pair)
         self._granian = Granian(
@@ -115,6 +118,19 @@ class Server:
         for path, content in zip((certificate, key), pair, strict=True):
             path.write_bytes(content)
         return certificate, key
+
+
+def _check_free(listen: Listen) -> None:
+    """Raise Conflict or Invalid when the address is not to be had, in words that granian does not have."""
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((listen.host, listen.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Conflict(f"{listen.host}:{listen.port} is in use. Choose another port with --listen.") from None
+            raise Invalid.at("--listen", f"{listen.host}:{listen.port} is not to be had: {error.strerror}") from None
 
 
 def _pair(serving: Serving) -> tuple[bytes, bytes] | None:
