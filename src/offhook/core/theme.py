@@ -16,8 +16,6 @@ CONTENT_TYPE: Final = "application/zip"
 MANIFEST: Final = "manifest.json"
 MAX_BYTES: Final = 10 * 1024 * 1024
 MAX_FILES: Final = 200
-# Beside the files, a package holds their paths, twice.
-MAX_PACKAGE: Final = MAX_BYTES + MAX_FILES * 1024
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".svg", ".webp")
 
 _COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?")
@@ -50,7 +48,7 @@ def pack(theme: Theme) -> bytes:
     buffer = io.BytesIO()
     # Stored, not deflated: images hardly shrink, and another version of zlib would give other bytes.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(_entry(MANIFEST), msgspec.json.encode(theme.manifest, order="sorted"))
+        archive.writestr(_entry(MANIFEST), _manifest(theme))
         for path, content in sorted(theme.files.items()):
             archive.writestr(_entry(path), content)
     return buffer.getvalue()
@@ -64,8 +62,8 @@ def _entry(path: str) -> zipfile.ZipInfo:
 
 def unpack(package: bytes) -> Theme:
     """Read a packed theme; raises Invalid for anything that is not one or is larger than the limits."""
-    if len(package) > MAX_PACKAGE:
-        raise Invalid.at("theme", f"is larger than {MAX_PACKAGE:,} bytes")
+    if len(package) > MAX_BYTES:
+        raise Invalid.at("theme", f"is larger than {MAX_BYTES:,} bytes")
     try:
         files = _files(package)
         manifest = msgspec.json.decode(files.pop(MANIFEST), type=Manifest)
@@ -114,7 +112,16 @@ def faults(theme: Theme) -> list[Fault]:
         for path in files
         if not _PATH.fullmatch(path) or not path.lower().endswith(IMAGE_SUFFIXES)
     ]
-    size = len(msgspec.json.encode(manifest)) + sum(map(len, files.values()))
-    if len(files) >= MAX_FILES or size > MAX_BYTES:
-        found.append(Fault("theme", f"has more than {MAX_FILES - 1} images or {MAX_BYTES:,} bytes"))
+    if len(files) >= MAX_FILES or size_bytes(theme) > MAX_BYTES:
+        found.append(Fault("theme", f"has more than {MAX_FILES - 1} images, or {MAX_BYTES:,} bytes when it is packed"))
     return found
+
+
+def size_bytes(theme: Theme) -> int:
+    """How large the package is: each file has its name in it twice, in front of it and in the directory at the end."""
+    sizes = {MANIFEST: len(_manifest(theme)), **{path: len(content) for path, content in theme.files.items()}}
+    return 22 + sum(30 + 46 + 2 * len(path) + size for path, size in sizes.items())
+
+
+def _manifest(theme: Theme) -> bytes:
+    return msgspec.json.encode(theme.manifest, order="sorted")
