@@ -1,7 +1,4 @@
-"""Draws docs/pictures: runs a command in a real terminal (tmux) and keeps what it shows as SVG.
-
-    python scripts/pictures.py
-"""
+"""Draws docs/pictures: runs a command in a real terminal (tmux) and keeps what it shows as SVG."""
 
 import io
 import re
@@ -23,7 +20,7 @@ FORMAT = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DO
 
 def draw(name: str, command: str) -> None:
     """Run a command and draw the screen that it leaves."""
-    title = " ".join(command.split()[:2])
+    title = " ".join(command.split(maxsplit=2)[:2])
     shown = f"$ {command}\n{screen(command)}"
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text.from_ansi(shown))
@@ -33,9 +30,10 @@ def draw(name: str, command: str) -> None:
 
 def screen(command: str) -> str:
     """What is on the screen of a terminal when the command has ended."""
-    program = Path(sys.executable).with_name(command.split()[0])
+    name, _, words = command.partition(" ")
+    program = Path(sys.executable).with_name(name)
     done = "(the command has ended)"
-    run = f"PS1= ; clear; {program} {command.partition(' ')[2]}; echo '{done}'; sleep {PATIENCE_S}"
+    run = f"clear; {program} {words}; echo '{done}'; sleep {PATIENCE_S}"
     tmux("new-session", "-d", "-s", "picture", "-x", str(WIDTH), "-y", str(HEIGHT), f"sh -c {quoted(run)}")
     try:
         for _ in range(PATIENCE_S * 10):

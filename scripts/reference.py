@@ -1,4 +1,4 @@
-"""Writes the reference pages that are tables of the code: docs/reference/account-keys.md and features.md."""  # noqa: INP001 - a script stands alone
+"""Writes the reference pages that are tables of the code: docs/reference/account-keys.md and features.md."""
 
 from __future__ import annotations
 

@@ -322,7 +322,7 @@ PACKAGES: Final[dict[str, Callable[[], bytes]]] = {
     "a bomb of another method": lambda: package(("a.png", ZEROS), method=zipfile.ZIP_BZIP2),
     "a small file of another method": lambda: package(("a.png", b"x"), method=zipfile.ZIP_LZMA),
     "201 files": lambda: package(*((f"{n}.png", b"") for n in range(201))),
-    "too large as it is": lambda: bytes(theme.MAX_PACKAGE + 1),
+    "too large as it is": lambda: bytes(theme.MAX_BYTES + 1),
     "a password": lambda: encrypted(package(("a.png", b"x"))),
     "a file behind the end": lambda: far_away(2**32),
     "a file behind the end of all files": lambda: far_away(2**64 - 1),
@@ -380,13 +380,11 @@ def test_a_manifest_is_checked() -> None:
 
 
 def test_a_theme_has_limits() -> None:
-    """199 images beside the manifest, 10 MiB in all."""
-    most = Theme(files={f"{n}.png": b"" for n in range(199)})
-    assert theme.unpack(theme.pack(most)) == most
+    """199 images beside the manifest, 10 MiB when packed, and not a byte more."""
+    left = theme.MAX_BYTES - theme.size_bytes(Theme(files={"a.png": b""}))
+    for most in (Theme(files={f"{n}.png": b"" for n in range(199)}), Theme(files={"a.png": bytes(left)})):
+        assert theme.unpack(theme.pack(most)) == most
 
-    for too_much in (
-        Theme(files={f"{n}.png": b"" for n in range(200)}),
-        Theme(files={"a.png": bytes(theme.MAX_BYTES)}),
-    ):
-        with pytest.raises(Invalid, match="more than 199 images or 10,485,760 bytes"):
+    for too_much in (Theme(files={f"{n}.png": b"" for n in range(200)}), Theme(files={"a.png": bytes(left + 1)})):
+        with pytest.raises(Invalid, match="more than 199 images, or 10,485,760 bytes when it is packed"):
             theme.pack(too_much)

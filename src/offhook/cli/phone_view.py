@@ -124,16 +124,19 @@ def print_phone(console: Console, saved: Saved, manifest: Manifest | None, *, re
     """A phone for a person."""
     who = f"{saved.username}@{saved.cloud_id}" if saved.username else str(saved.cloud_id)
     theme = (manifest.name or "unnamed") if manifest else "cannot be read"
+    console.print()
     console.print(
         Text(f"{plain(who)}, version {saved.base_version}, from {saved.portal}; theme: {plain(theme)}", "bold")
     )
     console.print(_account_table(saved.account, reveal=reveal))
     if saved.quick_dials:
+        console.print()
         dials = Table("Quick dial", "Number", "From", box=None, padding=(0, 2, 0, 0), title_justify="left")
         for item in saved.quick_dials:
             name = item.display_name or item.id
             dials.add_row(Text(plain(name)), Text(plain(item.uri)), Text(f"{item.source} {item.rank}"))
         console.print(dials)
+    console.print()
     console.print(Text(NO_REGISTRATION, "dim"))
 
 
