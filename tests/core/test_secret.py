@@ -68,6 +68,7 @@ def test_a_request_made_by_hand_shows_its_place() -> None:
     request = Request("GET", "https://portal.example/v1/ACME?x=hunter2#y", credentials=Credentials("ann", Secret("b")))
 
     assert request.place == "https://portal.example/v1/ACME"
+    assert Request("GET", "https://ann:hunter2@portal.example/@x").place == "https://portal.example/@x"
     assert repr(request) == "Request(GET https://portal.example/v1/ACME)"
 
 

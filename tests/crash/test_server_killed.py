@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -43,7 +44,8 @@ def prepare(folder: Path, users: int) -> None:
     header = "cloud_username,cloud_password,username,password,display_name"
     (folder / "users.csv").write_text("\n".join((header, *rows)))
     with wiring.administration(folder) as desk, (folder / "users.csv").open("rb") as file:
-        desk.importer.carry_out(desk.importer.plan_vendor(file, "CRASH", TEMPLATE))
+        with closing(desk.importer.plan_vendor(file, "CRASH", TEMPLATE)) as plan:
+            desk.importer.carry_out(plan)
         assert desk.tenants.get("CRASH") == Tenant("CRASH", TEMPLATE)
 
 

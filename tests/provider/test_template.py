@@ -72,13 +72,11 @@ def test_a_template_may_be_wrapped_and_commented() -> None:
     assert [str(remark) for remark in parsed.diagnostics] == ["account: its id is left out: the app makes it up"]
 
 
-def test_a_rank_and_a_label_of_its_own_go_out() -> None:
-    """What the template says of a key besides its value reaches the phone."""
+def test_a_rank_of_its_own_goes_out() -> None:
+    """The rank that the template asks for reaches the phone; a label of a source would not be believed there."""
     values = template.parse('<account><k priority="50" source="desk">1</k></account>').fill({})
 
-    assert accountxml.dumps(values, rank=PROVIDER) == (
-        '<account>\n  <k priority="50" source="desk">1</k>\n</account>\n'
-    )
+    assert accountxml.dumps(values, rank=PROVIDER) == '<account>\n  <k priority="50">1</k>\n</account>\n'
 
 
 def test_an_empty_template_has_no_keys() -> None:

@@ -32,7 +32,8 @@ class Reading(msgspec.Struct, frozen=True):
 def loads(document: bytes | str, rank: int, source: str) -> Reading:
     """Read a document with exactly one `account` (D6); `rank` and `source` are those of its channel.
 
-    A `priority` or `source` on a node counts instead of the channel's. Raises Invalid; then nothing may be stored.
+    A `priority` on a node counts instead of the channel's rank; its `source` is not believed, since only the channel
+    tells who speaks. Raises Invalid; then nothing may be stored.
     """
     return read_keys(_account(xml.parse(document, "Account XML")), rank, source)
 
@@ -76,33 +77,30 @@ def _value(node: etree._Element, rank: int, source: str, diagnostics: list[Diagn
     if own_rank is None:
         diagnostics.append(Diagnostic(str(node.tag), f"has a priority that is no whole number; {rank} counts instead"))
         own_rank = rank
-    own_source = attributes.pop("source", "") or source
+    attributes.pop("source", None)
     content = xml.inner(node) if len(node) else node.text or ""
-    return Value(content, own_rank, own_source, markup=len(node) > 0, attributes=tuple(sorted(attributes.items())))
+    return Value(content, own_rank, source, markup=len(node) > 0, attributes=tuple(sorted(attributes.items())))
 
 
-def dumps(values: Mapping[str, Value], *, ranks: bool = False, rank: int | None = None) -> str:
+def dumps(values: Mapping[str, Value], *, rank: int | None = None) -> str:
     """Write an account: one key a line, in the order given, equal input giving equal text.
 
-    With `ranks`, each node says its `priority` and `source`; with `rank`, the channel's, only those of another rank say
-    theirs.
+    With `rank`, the channel's, a value of another rank says its `priority`.
     """
-    return "\n".join(("<account>", *write_keys(values, ranks=ranks, rank=rank), "</account>\n"))
+    return "\n".join(("<account>", *write_keys(values, rank=rank), "</account>\n"))
 
 
-def write_keys(
-    values: Mapping[str, Value], *, ranks: bool = False, rank: int | None = None, indent: str = "  "
-) -> Iterator[str]:
-    """A line for each key; `ranks` and `rank` as in `dumps`."""
+def write_keys(values: Mapping[str, Value], *, rank: int | None = None, indent: str = "  ") -> Iterator[str]:
+    """A line for each key; `rank` as in `dumps`."""
     for key, value in values.items():
         content = value.content if value.markup else xml.text(value.content)
         deviates = rank is not None and value.rank != rank
-        marks = _marks(value, rank=ranks or deviates, source=ranks) if ranks or deviates or value.attributes else ""
+        marks = _marks(value, rank=deviates) if deviates or value.attributes else ""
         yield f"{indent}<{key}{marks}>{content}</{key}>"
 
 
-def _marks(value: Value, *, rank: bool, source: bool) -> str:
-    own = (("priority", str(value.rank)),) * rank + (("source", value.source),) * source
+def _marks(value: Value, *, rank: bool) -> str:
+    own = (("priority", str(value.rank)),) * rank
     return "".join(f' {name}="{xml.attribute(text)}"' for name, text in (*own, *value.attributes))
 
 
@@ -118,7 +116,7 @@ def faults(values: Mapping[str, Value]) -> list[Fault]:
 
 
 def _unwritable(key: str, value: Value) -> str | None:
-    for text in (value.content, value.source, *(text for _, text in value.attributes)):
+    for text in (value.content, *(text for _, text in value.attributes)):
         if reason := xml.forbidden(text):
             return reason
     if not value.markup and not value.attributes:

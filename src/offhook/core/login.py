@@ -38,7 +38,8 @@ class CloudId(msgspec.Struct, frozen=True):
     def parse(cls, text: str) -> CloudId:
         """Read what was entered; raises Invalid when it cannot be a Cloud ID."""
         found = _CLOUD_ID.fullmatch(text.strip())
-        if found is None:
+        # A name of dots alone would be another folder in the path of a URL.
+        if found is None or not found.group(1).strip("."):
             shown = f"{text.strip()[:80]!r} cannot be one" if text.strip() else "is missing"
             wanted = "1 to 64 letters, digits, '.', '_' or '-', with a '*' behind it for the Editable version"
             raise Invalid.at("Cloud ID", f"{shown}: it has {wanted}")

@@ -239,7 +239,9 @@ def _body_target(content_type: str) -> Target:
 
 
 def _place(url: str) -> str:
-    return re.split("[?#]", url, maxsplit=1)[0]
+    scheme, slashes, rest = re.split("[?#]", url, maxsplit=1)[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def is_url(url: str) -> bool:

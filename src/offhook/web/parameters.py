@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Final
 from urllib.parse import parse_qsl
@@ -15,6 +16,8 @@ from offhook.web.http import MAX_BODY, Answer, Call
 JSON: Final = "application/json"
 MAX_QUERY: Final = 8192
 MAX_PARAMETERS: Final = 200
+# What stands whole between `=` and `&` and is a placeholder, such as %account[username]%: no escapes (D19).
+_UNEXPANDED: Final = re.compile(r"(?<==)%[A-Za-z_][A-Za-z0-9_.-]*(\[[^][&=%]*\])?%(?=&|$)")
 METHODS: Final = ("GET", "HEAD", "POST")
 
 
@@ -71,6 +74,8 @@ def _pairs(parse: Callable[[str], Iterable[tuple[str, object]]], raw: bytes) -> 
 
 
 def _form(text: str) -> Iterable[tuple[str, object]]:
+    """The fields of a form; a placeholder that an app does not know arrives as it was written, `%ac` of it included."""
+    text = _UNEXPANDED.sub(lambda found: found.group().replace("%", "%25"), text)
     return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS + 1)
 
 

@@ -131,7 +131,7 @@ def _by_language(key: Key, children: Iterable[etree._Element]) -> Iterator[Findi
 def ranks(document: Mapping[str, Value]) -> Iterator[Finding]:
     """Values that a provider ranks as high as the user's own choice, or higher."""
     for name, value in document.items():
-        if value.rank >= USER and value.source not in {"user", "gui"}:
+        if value.rank >= USER and value.source != "user":
             above = value.rank > USER
             what = "locks the user out of this setting" if above else "takes back what the user chose, at every check"
             how = f"Leave the priority out, which makes it {PROVIDER}, unless that is what you want."
