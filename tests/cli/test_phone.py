@@ -68,7 +68,13 @@ def process(*words: str | Path, portal: str, given: str = "") -> subprocess.Comp
     """The command as a process of its own."""
     environment = {**os.environ, "OFFHOOK_PORTAL": portal, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "120"}
     return subprocess.run(
-        [*COMMAND, *map(str, words)], input=given, capture_output=True, text=True, env=environment, timeout=30, check=False
+        [*COMMAND, *map(str, words)],
+        input=given,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=30,
+        check=False,
     )
 
 
@@ -427,7 +433,12 @@ class Terminal:
             "COLUMNS": "120",
         }
         self.process = subprocess.Popen(
-            [*COMMAND, *map(str, words)], stdin=slave, stdout=slave, stderr=slave, env=environment, start_new_session=True
+            [*COMMAND, *map(str, words)],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
         )
         os.close(slave)
         self.seen = ""
