@@ -1,7 +1,7 @@
 # Needs make and Python 3.11 to 3.13. Everything else is put into .venv by `make setup`, which the other targets call.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench clean
+.PHONY: help setup demo test check soak format lock bench clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -16,6 +16,10 @@ test: setup ## Run every check: format, style, layers, types, tests, coverage
 	@scripts/check
 
 check: test ## The same as test
+
+SECONDS ?= 600
+soak: setup ## Simulate new seeds for as long as asked (SECONDS=600); stops at what breaks a rule, and says how to replay it
+	@.venv/bin/python -m tests.simulation --soak $(SECONDS)
 
 format: setup ## Format the code and mend what the style check can mend by itself
 	@.venv/bin/ruff check --fix-only .

@@ -1,4 +1,4 @@
-"""Writes the reference pages that are tables of the code: docs/reference/account-keys.md and features.md."""
+"""Writes the reference pages that are tables of the code: account-keys.md, features.md and phone-states.md."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from offhook.core.catalogue import KEYS
 from offhook.core.catalogue.patterns import PATTERNS
 from offhook.core.features import FEATURES, Feature, gating
 from offhook.core.keys import Key, Service
+from offhook.phone import states
+from offhook.phone.states import Transition
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -27,6 +29,10 @@ A web service is a family of keys: each prefix below takes each suffix, so `extP
 _ABOUT_FEATURES: Final = """\
 An app is licensed for features. Where one is missing, the app ignores what a provider sends for its keys and says so;
 what the portal's own base says is always taken. Keys that stand nowhere below are free.
+"""
+_ABOUT_STATES: Final = """\
+A phone is in one of these states, and there is no way between them but the arrows: the code asserts it. A phone that
+starts finds itself signed out, running, or in the middle of a logout that a crash interrupted, which then goes on.
 """
 
 
@@ -53,9 +59,20 @@ def features() -> str:
     return _page("Features", _ABOUT_FEATURES, _table(heading, map(_feature, FEATURES)))
 
 
+def phone_states() -> str:
+    """The page of the states of a phone."""
+    heading = ("From", "To", "When")
+    diagram = f"```mermaid\n{states.diagram()}\n```"
+    return _page("States of a phone", _ABOUT_STATES, diagram, _table(heading, map(_transition, states.TRANSITIONS)))
+
+
 def pages() -> dict[Path, str]:
     """Each page and what it has to say."""
-    return {FOLDER / "account-keys.md": account_keys(), FOLDER / "features.md": features()}
+    return {
+        FOLDER / "account-keys.md": account_keys(),
+        FOLDER / "features.md": features(),
+        FOLDER / "phone-states.md": phone_states(),
+    }
 
 
 def _page(title: str, *pieces: str) -> str:
@@ -77,6 +94,10 @@ def _feature(feature: Feature) -> tuple[str, ...]:
     setting = '"example.com"' if feature.bounded else "true"
     covered = [*(f"`{key}`" for key in feature.keys), *(f"`{prefix}…`" for prefix in feature.prefixes)]
     return f"`{feature.name}`", f"`{feature.name} = {setting}`", feature.summary, ", ".join(covered)
+
+
+def _transition(one: Transition) -> tuple[str, ...]:
+    return one.origin.value, one.target.value, one.when
 
 
 def _table(heading: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

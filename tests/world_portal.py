@@ -93,17 +93,29 @@ class World:
             return self._part(path.split("/")[2], name)
         return self._provide(request, name)
 
+    def move(self, address: str) -> None:
+        """Be at another address."""
+        self.base = msgspec.structs.replace(self.base, services=services(address))
+
     def signed(self, cloud_id: str, part: str, kind: str, body: bytes) -> Response:
         """A signed answer of the portal."""
         headers = {
             "Content-Type": kind,
-            "ETag": f'"{len(body)}"',
-            "Last-Modified": "Sun, 15 Mar 2015 00:46:17 GMT",
+            "ETag": self.etag(part, body),
+            "Last-Modified": self.last_modified(part),
             signing.CLOUD_ID_HEADER: cloud_id,
             signing.PART_HEADER: part,
         }
         signed = signing.sign(headers, body, datetime(2026, 1, 1, tzinfo=UTC), self.key)
         return Response(200, {name.lower(): value for name, value in signed.items()}, body)
+
+    def etag(self, part: str, body: bytes) -> str:
+        """The ETag of a part of the app."""
+        return f'"{len(body)}"'
+
+    def last_modified(self, part: str) -> str:
+        """The Last-Modified of a part of the app."""
+        return "Sun, 15 Mar 2015 00:46:17 GMT"
 
     def _part(self, cloud_id: str, part: str) -> Response:
         if cloud_id.rstrip("*") != self.cloud_id:
@@ -129,7 +141,8 @@ def served(world: World) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            request = Request("GET", self.path, tuple(self.headers.items()))
+            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+            request = Request(self.command, self.path, tuple(self.headers.items()), body)
             answer = world.respond(request)
             self.send_response_only(answer.status)
             for header, value in {**answer.headers, "content-length": str(len(answer.body))}.items():
@@ -138,12 +151,14 @@ def served(world: World) -> Iterator[str]:
             with suppress(OSError):  # A phone that was killed does not read on.
                 self.wfile.write(answer.body)
 
+        do_POST = do_GET  # noqa: N815 - the library looks for this name
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         address = f"http://127.0.0.1:{server.server_port}"
-        world.base = msgspec.structs.replace(world.base, services=services(address))
+        world.move(address)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -15,13 +15,21 @@ from urllib.parse import urlencode
 import bcrypt
 import msgspec
 from argon2 import PasswordHasher
+from lxml import etree
 
 from offhook.core.dialplan import QuickDials
+from offhook.provider.authenticity import Authenticity
 from offhook.provider.compose import Composer
+from offhook.provider.fleetguard import FleetGuard
+from offhook.provider.guarding import Guarding
+from offhook.provider.installs import Installs
 from offhook.provider.limits import Attempts, Limits
 from offhook.provider.passwords import HashPool
 from offhook.provider.recent import RecentPasswords
+from offhook.provider.reports import Reports
+from offhook.provider.reprovision import Reprovision
 from offhook.provider.sealing import SIGN_IN_PASSWORD, KeyedHash, Sealer, place_of
+from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
 from offhook.provider.subscriber import (
     Argon2,
@@ -35,9 +43,13 @@ from offhook.provider.subscriber import (
 )
 from offhook.provider.tenant import Tenant
 from offhook.storage.database import Database
+from offhook.storage.guard import GuardStore
+from offhook.storage.installs import InstallStore
+from offhook.storage.life import LifeStore, SightingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.tenants import TenantStore
+from offhook.web import again
 from offhook.web.events import Field
 from offhook.web.http import Answer, Call, Handler
 from offhook.web.provider import endpoints
@@ -104,6 +116,7 @@ class Provider:
     def __init__(self, folder: Path, *, limits: Limits | None = None, cores: int = 2, waiting: int = 64) -> None:
         self.clock, self.dice, self.argon2, self.noted = SetClock(), LoadedDice(), QuickArgon2(), Noted()
         self.seconds, self.slept = 0.0, list[float]()
+        self.loop = asyncio.Runner()
         (folder / "provider.sqlite3").write_bytes(_empty_database())
         self.database = Database(folder / "provider.sqlite3")
         self.sealer = Sealer(1, {1: b"k" * 32}, self.dice)
@@ -126,13 +139,43 @@ class Provider:
         self.handlers: dict[str, Handler] = endpoints(
             self.sign_in, self.noted, seconds=lambda: self.seconds, sleep=self._sleep
         )
+        self.sightings = Sightings(SightingStore(self.database))
+        self.installs_desk = Installs(InstallStore(self.database), self.subscribers, self.tenants, self.clock)
+        self.guarding = Guarding(GuardStore(self.database), self.subscribers, self.tenants, self.clock)
+        self.restart()
         self.argon2.hashed = 0
+
+    def restart(self) -> None:
+        """The services for installs, with nothing in mind."""
+        self.life = LifeStore(self.database)
+        self.authenticity = Authenticity(
+            store=self.life,
+            tokens=self.tokens,
+            passwords=self.passwords,
+            composer=self.composer,
+            attempts=Attempts(),
+            clock=self.clock,
+        )
+        reprovision = Reprovision(
+            authenticity=self.authenticity,
+            store=self.life,
+            guard=FleetGuard(self.life, self.sightings, self.clock, lambda: self.seconds),
+            sightings=self.sightings,
+            composer=self.composer,
+            tokens=self.tokens,
+            clock=self.clock,
+        )
+        reports = Reports(authenticity=self.authenticity, store=self.life, sealer=self.sealer, clock=self.clock)
+        self.handlers |= again.endpoints(
+            reprovision, reports, self.noted, seconds=lambda: self.seconds, sleep=self._sleep
+        )
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.seconds += seconds
 
     def close(self) -> None:
+        self.loop.close()
         self.pool.close()
         self.database.close()
 
@@ -190,10 +233,10 @@ class Provider:
         """The answer to one request."""
         path, parameters = call.path, {}
         parts = call.path.split("/")
-        if len(parts) == 4:
+        if len(parts) == 4 and path not in self.handlers:
             path, parameters = f"/prov/{{cloud_id}}/{parts[3]}", {"cloud_id": parts[2]}
         asked = msgspec.structs.replace(call, parameters=parameters, client=call.client or CLIENT)
-        return run(self.handlers[path](asked))
+        return self.loop.run(_waited(self.handlers[path](asked)))
 
     def get(self, path: str = "/prov", **parameters: str) -> Answer:
         return self.call(Call("GET", path, urlencode(parameters)))
@@ -202,9 +245,55 @@ class Provider:
         wanted = {"cloud_id": "EXAMPLE", "cloud_username": username, "cloud_password": password}
         return self.get(**wanted | others)
 
+    def phone(self, username: str = "johndow", cloud_id: str = "EXAMPLE", **others: str) -> Phone:
+        """A phone that has just signed in."""
+        answer = self.signs_in(username, cloud_id=cloud_id, **others)
+        assert answer.status == 200, answer.body
+        return Phone(self, cloud_id, answer)
+
     def installs(self) -> list[dict[str, Any]]:
         with self.database.begin() as connection:
             return [dict(row) for row in connection.exec_driver_sql("SELECT * FROM install ORDER BY rowid").mappings()]
+
+
+class Phone:
+    """What a phone keeps of its answers, and how it asks again."""
+
+    def __init__(self, provider: Provider, cloud_id: str, answer: Answer) -> None:
+        self.provider, self.cloud_id = provider, cloud_id
+        self.account = {str(node.tag): node.text or "" for node in etree.fromstring(answer.body)}
+        self.validators: dict[str, dict[str, str]] = {}
+        self.bodies: dict[str, bytes] = {}
+
+    def identity(self) -> dict[str, str]:
+        sip = "cloud_password" not in self.account
+        username, password = ("username", "password") if sip else ("cloud_username", "cloud_password")
+        return {
+            "cloud_id": self.cloud_id,
+            "cloud_username": self.account.get(username, ""),
+            "cloud_password": self.account.get(password, ""),
+            "install_id": self.account["X-install-id"],
+        }
+
+    def asks(self, path: str = "/prov/again", *, tags: bool = True, keep: bool = True) -> Answer:
+        """Ask with what was kept of the last answer, and keep what comes."""
+        headers = {"content-type": "application/x-www-form-urlencoded", **self.validators.get(path, {})}
+        if not tags:
+            headers.pop("if-none-match", None)
+        answer = self.provider.call(Call("POST", path, "", headers, urlencode(self.identity()).encode()))
+        if answer.status in {200, 304} and keep:
+            known = {"ETag": "if-none-match", "Last-Modified": "if-modified-since"}
+            new = {known[name]: text for name, text in answer.headers.items() if name in known}
+            self.validators[path] = {**self.validators.get(path, {}), **new}
+        if answer.status == 200 and keep:
+            self.bodies[path] = answer.body
+            if path == "/prov/again":
+                self.account |= {str(node.tag): node.text or "" for node in etree.fromstring(answer.body)}
+        return answer
+
+    def reports(self, path: str = "/prov/removed", **sent: str) -> Answer:
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        return self.provider.call(Call("POST", path, "", headers, urlencode({**self.identity(), **sent}).encode()))
 
 
 @cache
@@ -219,7 +308,8 @@ def _empty_database() -> bytes:
 def run(work: Awaitable[T]) -> T:
     """What an async function says."""
 
-    async def waited() -> T:
-        return await work
+    return asyncio.run(_waited(work))
 
-    return asyncio.run(waited())
+
+async def _waited(work: Awaitable[T]) -> T:
+    return await work

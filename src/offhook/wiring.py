@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sys
+import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from offhook.config import DataFolder
 from offhook.core.base import Base
-from offhook.core.errors import Conflict, NotFound
+from offhook.core.errors import Conflict, NotFound, Unavailable
 from offhook.core.signing import public_text
 from offhook.portal import base as portal_base
 from offhook.portal.app import App, value
 from offhook.portal.catalogue import Portal
-from offhook.portal.published import Published
+from offhook.portal.published import Aside, Published
 from offhook.portal.versions import State
+from offhook.provider.authenticity import Authenticity
 from offhook.provider.compose import Composer
-from offhook.provider.definitions import definitions
+from offhook.provider.definitions import account_keys, definitions
 from offhook.provider.directory import Directory
 from offhook.provider.explain import Explain
+from offhook.provider.fleetguard import FleetGuard
+from offhook.provider.guarding import Guarding
 from offhook.provider.imports import Importer
+from offhook.provider.installs import Installs
 from offhook.provider.limits import Attempts
 from offhook.provider.passwords import HashPool, hash_password
-from offhook.provider.ports import Passwords
+from offhook.provider.ports import Chance, Clock, Passwords
 from offhook.provider.recent import RecentPasswords
+from offhook.provider.reports import Reports
+from offhook.provider.reprovision import Reprovision
 from offhook.provider.sealing import KeyedHash, Sealer
+from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
 from offhook.provider.tenant import Tenant
 from offhook.storage import keyfiles
 from offhook.storage.apps import AppStore, PublishedStore
 from offhook.storage.database import Database
+from offhook.storage.guard import GuardStore
 from offhook.storage.imports import ImportStore
+from offhook.storage.installs import InstallStore
+from offhook.storage.life import LifeStore, SightingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.tenants import TenantStore
 from offhook.storage.themes import ThemeStore
-from offhook.web import portal, provider
+from offhook.web import again, portal, provider
 from offhook.web.app import application
 from offhook.web.events import EventLog, Events
 from offhook.web.http import Handler
@@ -47,6 +59,9 @@ from offhook.web.server import Server
 from offhook.web.settings import Serving
 
 ROOMS: Final = ("portal", "provider")
+FLUSH_EVERY_S: Final = 2.0
+# Where administration has to say how phones reach the server, which only the server knows.
+UNKNOWN_URL: Final = "https://PUBLIC-URL"
 
 
 class SystemClock:
@@ -65,12 +80,25 @@ class SystemChance:
         return secrets.token_bytes(size_bytes)
 
 
-class Parts:
-    """What both a desk and a server are made of."""
+class World(NamedTuple):
+    """What acts in time: a clock that never goes back, waiting, and work beside the event loop.
 
-    def __init__(self, folder: DataFolder, database: Database) -> None:
+    With an inline database and a world of its own, a simulation runs the handlers in one thread and without a loop.
+    """
+
+    seconds: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    aside: Aside = asyncio.to_thread
+
+
+class Parts:
+    """What both a desk and a server are made of. A simulation brings its own clock and chance."""
+
+    def __init__(
+        self, folder: DataFolder, database: Database, clock: Clock | None = None, chance: Chance | None = None
+    ) -> None:
         self.database = database
-        self.clock, self.chance = SystemClock(), SystemChance()
+        self.clock, self.chance = clock or SystemClock(), chance or SystemChance()
         keys = keyfiles.sealing_keys(folder.keys)
         self.sealer = Sealer(keys.current, keys.keys, self.chance)
         self.signing_key = keyfiles.portal_key(folder.keys)
@@ -80,6 +108,7 @@ class Parts:
         self.apps, self.themes = AppStore(database), ThemeStore(folder.themes)
         self.portal = Portal(self.apps, self.themes, self.clock)
         self.composer = Composer(self.sealer)
+        self.sightings = Sightings(SightingStore(database))
 
     def definitions(self, cloud_id: str, public_url: str) -> dict[str, str]:
         """Our own web service definitions for a Cloud ID, also for one that has no tenant here yet."""
@@ -87,7 +116,7 @@ class Parts:
             tenant = self.tenants.get(cloud_id)
         except NotFound:
             tenant = Tenant(cloud_id)
-        return definitions(tenant, public_url)
+        return definitions(tenant, public_url) | account_keys(tenant, public_url)
 
 
 class Desk:
@@ -107,8 +136,10 @@ class Desk:
             parts.chance,
             parts.clock,
         )
+        self.installs = Installs(InstallStore(parts.database), parts.subscribers, parts.tenants, parts.clock)
+        self.guarding = Guarding(GuardStore(parts.database), parts.subscribers, parts.tenants, parts.clock)
         self.explain = Explain(
-            subscribers=parts.subscribers, tenants=parts.tenants, composer=parts.composer, portal=Bases(parts.portal)
+            subscribers=parts.subscribers, tenants=parts.tenants, composer=parts.composer, portal=Bases(parts)
         )
 
     def make_app(self, cloud_id: str, host: str = "") -> bool:
@@ -126,16 +157,17 @@ class Desk:
 class Bases:
     """The portal's part of an account, for whoever explains one."""
 
-    def __init__(self, portal: Portal) -> None:
-        self._portal = portal
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     def base(self, cloud_id: str, editable: bool) -> Base | None:  # noqa: FBT001 - as the port has it
         """The base configuration of an app, or None when this portal does not have it."""
         try:
-            version = self._portal.show(cloud_id, State.EDITABLE if editable else State.LIVE)
+            version = self._parts.portal.show(cloud_id, State.EDITABLE if editable else State.LIVE)
         except NotFound:
             return None
-        return portal_base.compose(version.app, version.number, {})
+        definitions = self._parts.definitions(cloud_id, UNKNOWN_URL)
+        return portal_base.compose(version.app, version.number, definitions)
 
 
 @contextmanager
@@ -158,36 +190,93 @@ def service(
         parts = Parts(folder, database)
         passwords = HashPool(parts.sealer)
         stack.callback(passwords.close)
+        stack.enter_context(_flushing(parts.sightings, log))
         handlers = handlers_of(parts, passwords, serving.public_url, log, rooms)
         yield Server(application(handlers, serving.proxies, log), serving, log)
 
 
 def handlers_of(
-    parts: Parts, passwords: Passwords, public_url: str, log: Events, rooms: Collection[str] = ROOMS
+    parts: Parts,
+    passwords: Passwords,
+    public_url: str,
+    log: Events,
+    rooms: Collection[str] = ROOMS,
+    *,
+    world: World | None = None,
 ) -> dict[str, Handler]:
-    """What is served at which path."""
+    """What is served at which path. Whoever calls it flushes `parts.sightings` from time to time."""
+    world = world or World()
     handlers: dict[str, Handler] = {}
     if "portal" in rooms:
-        handlers |= portal.endpoints(_published(parts, public_url), parts.signing_key.public_key(), parts.clock)
+        published = _published(parts, public_url, world)
+        handlers |= portal.endpoints(published, parts.signing_key.public_key(), parts.clock)
     if "provider" in rooms:
-        sign_in = SignIn(
-            store=SignInStore(parts.database),
-            passwords=RecentPasswords(passwords, parts.clock, parts.chance),
-            composer=parts.composer,
-            tokens=parts.tokens,
-            attempts=Attempts(),
-            clock=parts.clock,
-            chance=parts.chance,
-        )
-        handlers |= provider.endpoints(sign_in, log)
+        handlers |= _provider(parts, RecentPasswords(passwords, parts.clock, parts.chance), log, world)
     return handlers
 
 
-def _published(parts: Parts, public_url: str) -> Published:
+def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> dict[str, Handler]:
+    attempts, composer, tokens, clock = Attempts(), parts.composer, parts.tokens, parts.clock
+    sign_in = SignIn(
+        store=SignInStore(parts.database),
+        passwords=passwords,
+        composer=composer,
+        tokens=tokens,
+        attempts=attempts,
+        clock=clock,
+        chance=parts.chance,
+    )
+    store = LifeStore(parts.database)
+    authenticity = Authenticity(
+        store=store, tokens=tokens, passwords=passwords, composer=composer, attempts=attempts, clock=clock
+    )
+    reprovision = Reprovision(
+        authenticity=authenticity,
+        store=store,
+        guard=FleetGuard(store, parts.sightings, clock, world.seconds),
+        sightings=parts.sightings,
+        composer=composer,
+        tokens=tokens,
+        clock=clock,
+    )
+    reports = Reports(authenticity=authenticity, store=store, sealer=parts.sealer, clock=clock)
+    return {
+        **provider.endpoints(sign_in, log, seconds=world.seconds, sleep=world.sleep),
+        **again.endpoints(reprovision, reports, log, seconds=world.seconds, sleep=world.sleep),
+    }
+
+
+@contextmanager
+def _flushing(sightings: Sightings, log: Events) -> Iterator[None]:
+    """Keeps what was noted, every few seconds and at the end, in a thread of its own."""
+    over = threading.Event()
+
+    def flush() -> None:
+        try:
+            sightings.flush()
+        except Unavailable as error:
+            log("sightings.unavailable", reason=error.text)
+
+    def flush_on() -> None:
+        while not over.wait(FLUSH_EVERY_S):
+            flush()
+
+    thread = threading.Thread(target=flush_on, name="sightings", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        flush()
+
+
+def _published(parts: Parts, public_url: str, world: World) -> Published:
     def ours(cloud_id: str) -> dict[str, str]:
         return parts.definitions(cloud_id, public_url)
 
-    return Published(PublishedStore(parts.database), parts.themes, ours, parts.signing_key, parts.clock)
+    store = PublishedStore(parts.database)
+    return Published(store, parts.themes, ours, parts.signing_key, parts.clock, aside=world.aside)
 
 
 @contextmanager

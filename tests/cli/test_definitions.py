@@ -10,7 +10,7 @@ from lxml import etree
 from typer.testing import CliRunner, Result
 
 from offhook.cli.definitions import app
-from offhook.provider.definitions import definitions
+from offhook.provider.definitions import account_keys, definitions
 from offhook.provider.tenant import Tenant
 from offhook.wiring import administration
 
@@ -29,8 +29,8 @@ def run(data: Path, *arguments: str) -> Result:
 
 
 def test_lines_elements_and_json_say_the_same(data: Path) -> None:
-    """Three forms of the same eight keys; the star of a Cloud ID makes no difference."""
-    expected = definitions(Tenant("EXAMPLE"), URL)
+    """Three forms of the same keys; the star of a Cloud ID makes no difference."""
+    expected = definitions(Tenant("EXAMPLE"), URL) | account_keys(Tenant("EXAMPLE"), URL)
 
     lines = run(data, "example*", "--public-url", URL)
     elements = run(data, "EXAMPLE", "--public-url", URL, "--xml")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from offhook.core.login import CloudId, Login
 from offhook.core.secret import Secret
-from offhook.phone.drive import SAVE, Edge, perform
+from offhook.phone.drive import perform
+from offhook.phone.edge import SAVE, Edge
 from offhook.phone.handset import Handset
 from offhook.phone.portal import Portal
 from offhook.phone.steps import Began, Ended, Event
@@ -22,15 +23,15 @@ def say(text: str) -> None:
 
 
 def tell(event: Event) -> None:
-    if event.service == SAVE:
-        say("saving" if isinstance(event, Began) else "saved" if isinstance(event, Ended) else "")
+    if isinstance(event, Began | Ended) and event.service == SAVE:
+        say("saving" if isinstance(event, Began) else "saved")
 
 
 def sign_in(folder: str, portal: str) -> None:
     handset = Handset(Path(folder))
     login = Login(CloudId.parse("DEMO"), "ann", Secret("s3cret"))
     with handset.alone():
-        perform(handset.signing_in(login, Portal(portal)), Edge(handset.vault.save, tell))
+        perform(handset.signing_in(login, Portal(portal)), Edge(handset.act, tell))
 
 
 def main() -> None:

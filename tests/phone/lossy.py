@@ -35,7 +35,7 @@ class LossyDisk:
         self._moment()
         number = self.live.get(path)
         if number is None:
-            number = len(self.contents)
+            number = max(self.contents, default=-1) + 1
             self._name(path.parent, lambda names: names.update({path: number}))
         self.contents[number] = content[: len(content) // 2]
         self._moment()

@@ -70,6 +70,8 @@ def _word(command: Command) -> str:
             return f"no {service}"
         case Save():
             return "save"
+        case _:
+            return type(command).__name__
 
 
 def signed_in(world: World, login: Login = ANN, earlier: Saved | None = None, pinned: str = "") -> Saved:

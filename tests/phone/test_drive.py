@@ -19,8 +19,20 @@ import trustme
 from offhook.core.login import CloudId
 from offhook.core.secret import Secret
 from offhook.core.webservice import Credentials, Request, Response
-from offhook.phone.commands import Answer, Fetch, Flow, NoAnswer, Why, fetch, fetch_all
-from offhook.phone.drive import Edge, perform, perform_async
+from offhook.phone.commands import (
+    Answer,
+    DeviceCommand,
+    DeviceReply,
+    Fetch,
+    Flow,
+    NoAnswer,
+    Save,
+    Why,
+    fetch,
+    fetch_all,
+)
+from offhook.phone.drive import perform, perform_async
+from offhook.phone.edge import Edge
 from offhook.phone.flow import sign_in
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Saved
@@ -38,7 +50,7 @@ def wait(flow: Flow[_Result], edge: Edge) -> _Result:
     return asyncio.run(perform_async(flow, edge))
 
 
-def nowhere(saved: Saved, theme: bytes) -> None:
+def nowhere(command: DeviceCommand) -> DeviceReply:
     raise AssertionError("nothing was to be saved")
 
 
@@ -72,13 +84,13 @@ def answer_of(drive: Drive, talk: Callable[[socket.socket], None], **how: float)
 def test_a_whole_sign_in(drive: Callable[[Flow[Saved], Edge], Saved]) -> None:
     """Both drivers bring the same record, save it once, and tell every step with its time."""
     world, events = World(), list[Event]()
-    kept: list[tuple[Saved, bytes]] = []
+    kept: list[DeviceCommand] = []
     with served(world) as address:
-        edge = Edge(lambda saved, theme: kept.append((saved, theme)), events.append)
+        edge = Edge(kept.append, events.append)
 
         saved = drive(sign_in(ANN, Portal(address), DEVICE, NOW), edge)
 
-    assert kept == [(saved, world.theme)]
+    assert kept == [Save(saved, world.theme)]
     assert saved.account.text("username") == "204"
     ended = {event.service: event for event in events if isinstance(event, Ended)}
     assert set(ended) == {"portal key", "base", "theme", "global part", "account part", "save"}
@@ -119,7 +131,7 @@ def test_a_step_that_is_left_out_is_told() -> None:
     with served(world) as address:
         world.base = msgspec.structs.replace(world.base, services={})
 
-        perform(sign_in(ANN, Portal(address), DEVICE, NOW), Edge(lambda saved, theme: None, events.append))
+        perform(sign_in(ANN, Portal(address), DEVICE, NOW), Edge(lambda command: None, events.append))
 
     assert [event.service for event in events if isinstance(event, Skipped)] == ["global part", "account part"]
 
@@ -352,7 +364,7 @@ def test_a_cloud_id_with_a_star_arrives_as_one() -> None:
     with served(world) as address:
         login = type(ANN)(CloudId.parse("DEMO*"), "ann", Secret("s3cret"))
 
-        saved = perform(sign_in(login, Portal(address), DEVICE, NOW), Edge(lambda saved, theme: None))
+        saved = perform(sign_in(login, Portal(address), DEVICE, NOW), Edge(lambda command: None))
 
     assert str(saved.cloud_id) == "DEMO*"
     assert "/portal/DEMO*/theme" in [request.url for request in world.asked]

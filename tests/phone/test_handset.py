@@ -13,7 +13,8 @@ from offhook.core.errors import Conflict, Invalid, NotFound, OffhookError, Refus
 from offhook.core.login import CloudId
 from offhook.core.mergeable import Value
 from offhook.phone.device import Device
-from offhook.phone.drive import Edge, perform
+from offhook.phone.drive import perform
+from offhook.phone.edge import Edge
 from offhook.phone.handset import Handset
 from offhook.phone.portal import Portal
 from tests.phone.play import ANN, NOW, PORTAL, Play
@@ -80,7 +81,7 @@ def test_a_sign_in_and_the_next_start(tmp_path: Path) -> None:
     world = World()
     handset = Handset(tmp_path)
     with served(world) as address, handset.alone():
-        saved = perform(handset.signing_in(ANN, Portal(address)), Edge(handset.vault.save))
+        saved = perform(handset.signing_in(ANN, Portal(address)), Edge(handset.act))
 
     assert Handset(tmp_path).saved().saved == saved
     assert (datetime.now(UTC) - saved.signed_in_at).total_seconds() < 60
@@ -227,3 +228,32 @@ def test_a_phone_is_worth_as_much_as_its_record(tmp_path: Path) -> None:
     assert saved.is_of(msgspec.structs.replace(ANN, username="ANN", cloud_id=CloudId.parse("demo*")))
     assert not saved.is_of(msgspec.structs.replace(ANN, username="bob"))
     assert not saved.is_of(msgspec.structs.replace(ANN, cloud_id=CloudId.parse("OTHER")))
+
+
+def test_preferences_and_quick_dials_are_the_users(tmp_path: Path) -> None:
+    """Each with the user's rank; a lock, a character that cannot be written and a limit are told."""
+    world = World()
+    world.common = (
+        '<p><preferences><tone priority="50">1</tone></preferences>'
+        '<quickDial><item id="desk" priority="50"><uri>9</uri></item></quickDial></p>'
+    )
+    handset = phone(tmp_path, world)
+    with handset.alone():
+        handset.edit("theme", "dark", preference=True)
+        handset.add_dial("mum", "Mother", "100")
+        handset.kept.drop_report("unknown")
+
+        with pytest.raises(Refused, match="tone cannot be changed here"):
+            handset.edit("tone", "2", preference=True)
+        with pytest.raises(Invalid, match="more than 65,536"):
+            handset.edit("tone", "x" * 65537, preference=True)
+        with pytest.raises(Refused, match="The quick dial desk cannot be changed here"):
+            handset.add_dial("desk", "Mine", "1")
+        saved = handset.saved().saved
+        assert saved
+        handset.vault.update(msgspec.structs.replace(saved, quick_dials=saved.quick_dials[:1] * 2000))
+        with pytest.raises(Invalid, match="are 2,000 already"):
+            handset.add_dial("one more", "", "1")
+
+    assert saved.preferences.keys["theme"].value == Value("dark", 40, "user")
+    assert (saved.quick_dials[-1].id, saved.quick_dials[-1].rank) == ("mum", 40)

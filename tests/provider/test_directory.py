@@ -240,7 +240,7 @@ def test_users_are_suspended_resumed_and_removed(provider: Provider, directory: 
     assert directory.resume("EXAMPLE", "ann").revision == 3
     assert provider.signs_in("ann").status == 200
     directory.remove("EXAMPLE", "Ann")
-    assert provider.installs() == []
+    assert [install["ended"] for install in provider.installs()] == ["deleted"]
     with pytest.raises(NotFound):
         directory.suspend("EXAMPLE", "ann")
 

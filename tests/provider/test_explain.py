@@ -145,7 +145,7 @@ def test_nobody_and_nowhere(provider: Provider) -> None:
     """Who or what is not there is said so."""
     with pytest.raises(NotFound):
         explained(provider, CloudId.parse("NOWHERE"))
-    provider.subscribers.remove("EXAMPLE", "ann")
+    provider.subscribers.remove("EXAMPLE", "ann", 1)
     with pytest.raises(NotFound):
         explained(provider)
 

@@ -106,7 +106,7 @@ def test_out_and_in_is_no_loss(provider: Provider, users: list[Subscriber]) -> N
     """Everything but secrets arrives in another Cloud ID as it was; in its own it changes nothing."""
     for cloud_id in ("EXAMPLE", "COPY"):
         for user in list(provider.subscribers.all_of(cloud_id)):
-            provider.subscribers.remove(cloud_id, user.username.strip().casefold())
+            provider.subscribers.remove(cloud_id, user.username.strip().casefold(), 1)
     for user in users:
         provider.subscribers.add(msgspec.structs.replace(user, username=user.username.strip()))
     file = exported(provider)

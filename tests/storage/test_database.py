@@ -61,12 +61,12 @@ def test_a_transaction_is_whole_or_nothing(tmp_path: Path) -> None:
     database = Database(tmp_path / "db")
 
     def half(writer: sqlite3.Connection) -> None:
-        writer.execute("INSERT INTO tenant VALUES ('B', '{}', 1, 1)")
+        writer.execute("INSERT INTO tenant VALUES ('B', '{}', 1, 1, 1)")
         raise KeyError("in the middle")
 
     with pytest.raises(KeyError):
         database.write(half).result()
-    database.write(lambda writer: writer.execute("INSERT INTO tenant VALUES ('C', '{}', 1, 1)")).result()
+    database.write(lambda writer: writer.execute("INSERT INTO tenant VALUES ('C', '{}', 1, 1, 1)")).result()
 
     assert database.reader.execute("SELECT cloud_id FROM tenant").fetchall() == [("C",)]
     database.close()

@@ -83,18 +83,18 @@ def test_a_change_counts_up_and_an_older_one_is_refused(store: SubscriberStore) 
 def test_who_is_gone_is_not_found(store: SubscriberStore) -> None:
     """Removed subscribers are neither found, nor changed, nor removed again."""
     read = store.add(ANN)
-    store.remove("EXAMPLE", "ann ä.")
+    store.remove("EXAMPLE", "ann ä.", 7)
 
     with pytest.raises(NotFound):
         store.get("EXAMPLE", "ann ä.")
     with pytest.raises(NotFound):
         store.replace(read)
     with pytest.raises(NotFound):
-        store.remove("EXAMPLE", "ann ä.")
+        store.remove("EXAMPLE", "ann ä.", 7)
 
 
 def test_who_is_removed_takes_the_installs_along(store: SubscriberStore, database: Database) -> None:
-    """The installs of a removed subscriber go, those of others stay."""
+    """The installs of a removed subscriber end, and belong to nobody who is given the number; those of others stay."""
     ann, bob = store.add(ANN), store.add(Subscriber("EXAMPLE", "bob", Sealed("x")))
     row = {"cloud_id": "EXAMPLE", "token_hash": b"h", "device": "", "user_agent": "", "created_s": 1}
     with database.begin() as connection:
@@ -102,10 +102,11 @@ def test_who_is_removed_takes_the_installs_along(store: SubscriberStore, databas
             sa.insert(install), [row | {"id": str(one.id), "subscriber_id": one.id} for one in (ann, bob)]
         )
 
-    store.remove("EXAMPLE", "ann ä.")
+    store.remove("EXAMPLE", "ann ä.", 7)
 
     with database.begin() as connection:
-        assert connection.scalars(sa.select(install.c.subscriber_id)).all() == [bob.id]
+        rows = connection.execute(sa.select(install.c.subscriber_id, install.c.ended, install.c.ended_s)).all()
+    assert sorted(map(tuple, rows)) == [(0, "deleted", 7), (bob.id, "", 0)]
 
 
 def test_very_many_are_listed_by_name_in_pages(store: SubscriberStore) -> None:

@@ -27,7 +27,8 @@ from offhook.web import parameters
 from offhook.web.app import application
 from offhook.web.events import EventLog
 from offhook.web.http import MAX_BODY, Answer, Call
-from offhook.web.provider import REFUSALS_EVERY_S, endpoints
+from offhook.web.outcomes import REFUSALS_EVERY_S
+from offhook.web.provider import endpoints
 from tests.world_provider import Provider, run
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}

@@ -11,7 +11,7 @@ from rich.text import Text
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, cloud_id, examples
-from offhook.provider.definitions import as_lines, as_xml, check_public_url, definitions
+from offhook.provider.definitions import account_keys, as_lines, as_xml, check_public_url, definitions
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -34,14 +34,16 @@ def print_definitions(
 ) -> None:
     """Print what to enter in a portal so that its app signs in at this provider service.
 
-    Needed only by who keeps the vendor's portal: ours fills them in by itself.
+    Needed only by who keeps the vendor's portal: ours fills them in by itself. Those that begin with extProv,
+    extGlobalProv, accountRemovalReporter and pushTokenReporter belong into the account.
     """
     with reported(as_json=json):
         if xml and json:
             raise Misused("--xml and --json are two ways to print the same: choose.")
         remarks = check_public_url(public_url)
         with open_desk(data) as desk:
-            keys = definitions(desk.tenants.get(cloud_id(app_id)), public_url)
+            tenant = desk.tenants.get(cloud_id(app_id))
+        keys = definitions(tenant, public_url) | account_keys(tenant, public_url)
     for remark in remarks:
         Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("Warning: ", "yellow"), str(remark)))
     if json:

@@ -30,6 +30,8 @@ COMMANDS: Final[dict[str, Entry]] = {
     "app": Entry("offhook.cli.app", "Apps on the portal: create, edit, apply, publish, show, history, restore."),
     "tenant": Entry("offhook.cli.tenant", "Cloud IDs of the provider service and their settings."),
     "user": Entry("offhook.cli.user", "Users of a Cloud ID: add, show, set, suspend, resume, remove, list, CSV."),
+    "install": Entry("offhook.cli.install", "Phones that signed in: list them, sign them out."),
+    "fleet-guard": Entry("offhook.cli.fleet_guard", "Logouts that are held back because there are many."),
     "import": Entry("offhook.cli.imports", "Move over from the vendor's sample script."),
     "explain": Entry("offhook.cli.explain", "What a user gets, key by key, and why."),
     "definitions": Entry("offhook.cli.definitions", "The web service definitions to paste into a portal."),

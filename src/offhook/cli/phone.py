@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import platformdirs
 import typer
 
-from offhook.cli import phone_input, phone_view
+from offhook.cli import phone_input, phone_run, phone_view
 from offhook.cli.exits import print_object, reported
 from offhook.cli.phone_input import Given
+from offhook.cli.phone_once import Once
 from offhook.cli.phone_view import Steps
 from offhook.core import screen
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid, NotFound
 from offhook.core.login import CloudId
 from offhook.core.screen import Classic
+from offhook.phone import events
 from offhook.phone import portal as portals
 from offhook.phone.commands import Flow
-from offhook.phone.drive import Edge, perform_async
+from offhook.phone.drive import perform_async
+from offhook.phone.edge import Edge
+from offhook.phone.events import Event
 from offhook.phone.handset import Handset
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Saved
@@ -35,14 +40,32 @@ _CODES: Final = (
 )
 _Result = TypeVar("_Result")
 
+
+class Page(Enum):
+    """What is done with the Settings page."""
+
+    OPEN = "open"
+    CLOSE = "close"
+
+
+class CallIs(Enum):
+    """What is done with a call."""
+
+    START = "start"
+    END = "end"
+
+
 app = typer.Typer(
     name="phone",
-    help="A softphone in the terminal, provisioned as a real one would be. It does not register with the SIP server.",
+    help="A softphone in the terminal that lives as a real one would. It does not register with the SIP server.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+dials = typer.Typer(help="Quick dials of the user.", no_args_is_help=True, add_completion=False)
+app.add_typer(dials, name="dial")
 
 State = Annotated[Path | None, typer.Option(help="The folder of the phone; by default one in your home folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -92,7 +115,8 @@ def show(state: State = None, reveal: Reveal = False, as_json: Json = False) -> 
         if opened.damage:
             raise Invalid.at(str(handset.vault.folder), f"{opened.damage}; the next sign-in sets it aside")
         if opened.saved is None:
-            raise NotFound("Nobody is signed in on this phone.")
+            words = opened.left.message if opened.left else ""
+            raise NotFound(words or "Nobody is signed in on this phone.")
         _print(handset, opened.saved, list(opened.saved.diagnostics), reveal=reveal, as_json=as_json)
 
 
@@ -100,6 +124,7 @@ def show(state: State = None, reveal: Reveal = False, as_json: Json = False) -> 
 def edit(
     key: Annotated[str, typer.Argument(help="A key of the account, such as codecOrder.")],
     value: Annotated[str, typer.Argument(help="Its new value; an empty text blanks it.")],
+    preference: Annotated[bool, typer.Option("--preference", help="It is a preference of the app.")] = False,
     state: State = None,
     as_json: Json = False,
 ) -> None:
@@ -110,7 +135,7 @@ def edit(
     with reported(as_json=as_json):
         handset = _handset(state)
         with handset.alone():
-            edited = handset.edit(key, value)
+            edited = handset.edit(key, value, preference=preference)
         remarks = (*handset.remarks, *edited.remarks)
         if as_json:
             print_object({"key": key, "diagnostics": phone_view.remark_objects(remarks), "error": None})
@@ -118,6 +143,91 @@ def edit(
         console = phone_view.console_for()
         phone_view.print_remarks(console, remarks)
         console.print(f"{key} is changed.", markup=False)
+
+
+@app.command(epilog=_CODES)
+def refresh(state: State = None, as_json: Json = False) -> None:
+    """Look for changes now, as the button of the app does; they wait while Settings is open or a call is in progress.
+
+    Example: offhook phone refresh --json
+    """
+    _once(state, events.Button(), as_json=as_json, asks=True)
+
+
+@app.command(epilog=_CODES)
+def settings(what: Annotated[Page, typer.Argument()], state: State = None, as_json: Json = False) -> None:
+    """Open or close the Settings page; what waited for its end is applied.
+
+    Example: offhook phone settings open
+    """
+    _once(state, events.SettingsOpened() if what is Page.OPEN else events.SettingsClosed(), as_json=as_json)
+
+
+@app.command(epilog=_CODES)
+def call(
+    what: Annotated[CallIs, typer.Argument()],
+    number: Annotated[str, typer.Argument(help="The other side; to end, all calls when it is left out.")] = "",
+    incoming: Annotated[bool, typer.Option("--incoming", help="The other side called.")] = False,
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Begin or end a call; what waited for its end is applied, and it is written into the call history.
+
+    Example: offhook phone call start 204
+    """
+    begun = what is CallIs.START
+    _once(state, events.CallBegan(number or "100", incoming) if begun else events.CallEnded(number), as_json=as_json)
+
+
+@dials.command("add", epilog=_CODES)
+def add_dial(
+    identity: Annotated[str, typer.Argument(help="Its id; the one that has it is replaced.", metavar="ID")],
+    name: Annotated[str, typer.Argument(help="What is shown.")],
+    number: Annotated[str, typer.Argument(help="What is dialled.")],
+    state: State = None,
+    as_json: Json = False,
+) -> None:
+    """Add a quick dial as the user of the app would.
+
+    Example: offhook phone dial add mum "My mother" 100
+    """
+    _once(state, events.DialAdded(identity, name, number), as_json=as_json)
+
+
+@app.command(epilog=_CODES)
+def logout(state: State = None, as_json: Json = False) -> None:
+    """Sign out: un-register, report, back up what is the user's, erase the rest. It waits for a call to end.
+
+    Example: offhook phone logout
+    """
+    _once(state, events.SignOut(), as_json=as_json)
+
+
+@app.command(epilog=_CODES)
+def run(state: State = None) -> None:
+    """Keep the phone running and show how it is; type commands, or `quit`.
+
+    Example: offhook phone run
+    """
+    with reported():
+        handset = _handset(state)
+        with handset.alone():
+            phone_run.run(handset, phone_view.console_for())
+
+
+def _once(state: Path | None, event: Event, *, as_json: bool, asks: bool = False) -> None:
+    """Let one thing happen to the phone; `asks`: an answer that is none is an error of this command."""
+    once = Once(_handset(state), Steps(None if as_json else phone_view.console_for()))
+    with reported(as_json=as_json, beside=once.report):
+        once.happen(event)
+        if not as_json:
+            console = phone_view.console_for()
+            phone_view.print_remarks(console, once.remarks)
+            console.print("\n".join(filter(None, (once.message, f"State: {once.state.value}."))), markup=False)
+        if asks:
+            once.complain()
+        if as_json:
+            print_object(once.report() | {"error": None})
 
 
 class _Attempt:
@@ -147,7 +257,7 @@ class _Attempt:
 
     def _drive(self, flow: Flow[_Result]) -> _Result:
         with self.steps.watched():
-            return asyncio.run(perform_async(flow, Edge(self.handset.vault.save, self.steps)))
+            return asyncio.run(perform_async(flow, Edge(self.handset.act, self.steps)))
 
     @contextmanager
     def _noted(self) -> Iterator[None]:

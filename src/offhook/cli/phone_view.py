@@ -52,7 +52,7 @@ class Steps:
         """Take note of an event."""
         if isinstance(event, Began):
             self.places[event.service] = event.place
-        else:
+        elif isinstance(event, Ended | Skipped):
             self.done.append(event)
             if self.console and not self._live:
                 cells = (cell.plain.ljust(14) for cell in self._row(event))
@@ -107,6 +107,15 @@ def phone_object(saved: Saved, manifest: Manifest | None, *, reveal: bool) -> di
         "quick_dials": [
             {"id": item.id, "name": item.display_name, "uri": item.uri, "rank": item.rank, "source": item.source}
             for item in saved.quick_dials
+        ],
+        "history": [
+            {
+                "number": call.number,
+                "began_at": call.began_at.isoformat(timespec="seconds"),
+                "duration_s": call.duration_s,
+                "incoming": call.incoming,
+            }
+            for call in saved.history
         ],
         "dial_actions": list(saved.dial_actions),
         "features": saved.features,

@@ -51,6 +51,11 @@ CommonOption: TypeAlias = Annotated[
     Path | None, typer.Option(help="The global answer: quick dials, dial actions, preferences.", metavar="FILE")
 ]
 LogoutOption: TypeAlias = Annotated[int | None, typer.Option(help="The status that logs a phone out: 410.")]
+ShareOption: TypeAlias = Annotated[
+    float | None, typer.Option(help="Share of the phones that ask, above which logouts are held back: 0.05.")
+]
+WindowOption: TypeAlias = Annotated[int | None, typer.Option(help="Seconds in which that is counted: 600.")]
+FloorOption: TypeAlias = Annotated[int | None, typer.Option(help="So many logouts within these seconds always go: 10.")]
 NameOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -69,6 +74,9 @@ def create(
     common: CommonOption = None,
     logout_status: LogoutOption = None,
     name: NameOption = None,
+    logout_share: ShareOption = None,
+    logout_window: WindowOption = None,
+    logout_floor: FloorOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -82,6 +90,7 @@ def create(
         else:
             raise Conflict(f"There is already a Cloud ID {named}; `offhook tenant set {named}` changes it.")
         tenant = _changed(Tenant(named), credential, template, common, logout_status, name)
+        tenant = _limited(tenant, share=logout_share, window_s=logout_window, floor=logout_floor)
         remarks = tenancy.check(tenant)
         desk.tenants.put(tenant)
         _tell(tenant, remarks, "Made", json=json)
@@ -109,6 +118,9 @@ def set_tenant(
     no_common: Annotated[bool, typer.Option("--no-common", help="Do without a common part.")] = False,
     logout_status: LogoutOption = None,
     name: NameOption = None,
+    logout_share: ShareOption = None,
+    logout_window: WindowOption = None,
+    logout_floor: FloorOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -119,6 +131,7 @@ def set_tenant(
             before, template="" if no_template else before.template, common="" if no_common else before.common
         )
         after = _changed(after, credential, template, common, logout_status, name)
+        after = _limited(after, share=logout_share, window_s=logout_window, floor=logout_floor)
         remarks = tenancy.check(after, desk.directory.columns(after.cloud_id))
         if after != before:
             desk.tenants.put(after)
@@ -158,6 +171,13 @@ def _changed(
     )
 
 
+def _limited(tenant: Tenant, **given: float | None) -> Tenant:
+    limits = msgspec.structs.replace(
+        tenant.logout_limits, **{name: number for name, number in given.items() if number is not None}
+    )
+    return msgspec.structs.replace(tenant, logout_limits=limits)
+
+
 def _names(words: list[str]) -> dict[str, str]:
     names = {}
     for word in words:
@@ -181,6 +201,9 @@ def _show(tenant: Tenant, users: int) -> None:
     table.add_row("Users", f"{users:,}")
     table.add_row("The app keeps", tenant.credential.value)
     table.add_row("Logout status", str(tenant.logout_status))
+    limits = tenant.logout_limits
+    guard = f"{limits.share:.1%} of the phones that ask within {limits.window_s:,} s, and always {limits.floor:,}"
+    table.add_row("Logouts at most", guard)
     for kind, name in msgspec.structs.asdict(tenant.names).items():
         table.add_row(f"Name of {kind}", plain(name))
     table.add_row("Template", f"{len(tenant.template):,} characters" if tenant.template else "none")

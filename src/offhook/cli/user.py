@@ -25,6 +25,7 @@ from offhook.cli.options import (
 )
 from offhook.cli.user_words import (
     AttributeOption,
+    ExpiresOption,
     GeneratePasswordOption,
     PasswordStdinOption,
     PriorityOption,
@@ -75,6 +76,7 @@ def add(
     priority: PriorityOption = None,
     quick_dial: QuickDialOption = None,
     secret_file: SecretFileOption = None,
+    expires: ExpiresOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -95,6 +97,7 @@ def add(
             sip_username=sip_username,
             sip_password_file=sip_password_file,
             secret_files=secret_file or (),
+            expires=expires,
         )
         outcome = desk.directory.add(*named, password, words.change(), author())
         _tell(outcome, "Added", password if generate_password else None, json=json)
@@ -132,6 +135,7 @@ def set_user(
         list[str] | None, typer.Option(help="Take a quick dial off the user's phones.", metavar="ID")
     ] = None,
     secret_file: SecretFileOption = None,
+    expires: ExpiresOption = None,
     remove_secret: Annotated[list[str] | None, typer.Option(help="Forget a secret.", metavar="NAME")] = None,
     data: DataOption = None,
     json: JsonOption = False,
@@ -157,6 +161,7 @@ def set_user(
             new_sip_password=new_sip_password,
             secret_files=secret_file or (),
             remove_secrets=remove_secret or (),
+            expires=expires,
         )
         outcome = desk.directory.change(*named, words.change(), password, author())
         _tell(outcome, "Set", password if generate_password else None, json=json)

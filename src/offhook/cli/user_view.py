@@ -47,6 +47,7 @@ def record(user: Subscriber, secrets: Mapping[str, Secret] | None = None) -> dic
         "revision": user.revision,
         "created_s": user.created_s,
         "changed_s": user.changed_s,
+        "expires_s": user.expires_s,
     }
 
 
@@ -67,6 +68,8 @@ def show(user: Subscriber, secrets: Mapping[str, Secret] | None = None) -> None:
     table.add_row("User", plain(user.name))
     table.add_row("State", Text(user.state.value, colour))
     table.add_row("Password", PASSWORDS[_kind(user)])
+    if user.expires_s is not None:
+        table.add_row("Expires", _when(user.expires_s))
     for name, text in user.attributes.items():
         table.add_row(plain(name), plain(text))
     for name in user.secrets:

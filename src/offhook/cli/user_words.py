@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias, TypeVar
 
@@ -15,7 +16,7 @@ from offhook.cli.exits import Misused
 from offhook.core.dialplan import QuickDial
 from offhook.core.secret import Secret
 from offhook.provider import change as changes
-from offhook.provider.change import Change
+from offhook.provider.change import Change, Never
 from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override
 
 AttributeOption: TypeAlias = Annotated[
@@ -51,6 +52,13 @@ SecretFileOption: TypeAlias = Annotated[
     typer.Option("--secret-file", help="Something secret of the user, from a file: pin=FILE.", metavar="NAME=FILE"),
 ]
 
+ExpiresOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--expires", help="When the account ends: 2027-01-31, or 2027-01-31T18:00 (UTC); never.", metavar="DATE"
+    ),
+]
+
 _READABLE: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # none looks like another
 _T = TypeVar("_T")
 
@@ -71,6 +79,7 @@ class Words(msgspec.Struct, frozen=True):
     new_sip_password: bool = False
     secret_files: Sequence[str] = ()
     remove_secrets: Sequence[str] = ()
+    expires: str | None = None
 
     def change(self) -> Change:
         """The change they mean; secrets are read now, in the order of their options. Raises Misused."""
@@ -82,6 +91,7 @@ class Words(msgspec.Struct, frozen=True):
             overrides=self._overrides(),
             quick_dials=self._quick_dials(),
             generate_sip=self.new_sip_password,
+            expires_s=None if self.expires is None else _expiry(self.expires),
         )
 
     def _attributes(self) -> dict[str, str | None]:
@@ -121,6 +131,16 @@ def new_password(token: Callable[[int], bytes]) -> Secret:
     number = int.from_bytes(token(10))
     letters = "".join(_READABLE[number >> shift & 31] for shift in range(0, 80, 5))
     return Secret("-".join(letters[start : start + 4] for start in range(0, 16, 4)))
+
+
+def _expiry(word: str) -> int | Never:
+    if word == "never":
+        return Never()
+    try:
+        moment = datetime.fromisoformat(word)
+    except ValueError:
+        raise Misused("--expires takes a date like 2027-01-31, or never.") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _pairs(option: str, words: Iterable[str], read: Callable[[str], _T]) -> dict[str, _T]:

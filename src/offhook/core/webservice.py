@@ -18,6 +18,7 @@ from offhook.core.secret import Discreet, Secret
 INITIAL: Final = "InitialProvisioning"
 GLOBAL: Final = "initialGlobalProvisioning"
 REPROVISIONING: Final = "extProv"
+GLOBAL_REPROVISIONING: Final = "extGlobalProv"
 REMOVAL_REPORTER: Final = "accountRemovalReporter"
 PUSH_TOKEN_REPORTER: Final = "pushTokenReporter"
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from datetime import datetime
 from enum import Enum
 from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from offhook.core import xml
+from offhook.core.diagnostics import Diagnostic
+from offhook.core.mergeable import Document
 from offhook.core.webservice import Request, Response
-from offhook.phone.saved import Saved
+from offhook.phone.backup import Backup, Found
+from offhook.phone.events import Event
+from offhook.phone.reports import Report
+from offhook.phone.saved import Left, Saved
+from offhook.phone.states import State
 
 
 class Fetch(msgspec.Struct, frozen=True):
@@ -34,6 +41,53 @@ class Skip(msgspec.Struct, frozen=True):
     why: str
 
 
+class Enter(msgspec.Struct, frozen=True):
+    """Tell whoever watches which state the phone is in from now on."""
+
+    state: State
+
+
+class Show(msgspec.Struct, frozen=True):
+    """Show words to the person with the phone."""
+
+    message: str
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """Tell whoever mends it what was tolerated or went wrong."""
+
+    diagnostic: Diagnostic
+
+
+class Look(msgspec.Struct, frozen=True):
+    """Look at the clocks; the reply is a `Moment`."""
+
+
+class Draw(msgspec.Struct, frozen=True):
+    """Draw a number; the reply is from 0 to 1, 1 not among them."""
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Wait for the next event, at most until the monotonic clock says `until_s` (None: for as long as it takes).
+
+    An event that has come already is the reply at once, the oldest first; `TimePassed` when there is none in time.
+    """
+
+    until_s: float | None = None
+
+
+class Register(msgspec.Struct, frozen=True):
+    """Be registered with the SIP server as this account says, from now on; nobody waits for the outcome."""
+
+    account: Document
+
+
+class Unregister(msgspec.Struct, frozen=True):
+    """End the registration, and wait for that at most this long (D13)."""
+
+    timeout_s: float = 5.0
+
+
 class Save(msgspec.Struct, frozen=True):
     """Keep the record and the theme package it names: both or, if anything goes wrong, neither."""
 
@@ -42,6 +96,68 @@ class Save(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Save({self.saved!r}, {len(self.theme)} bytes)"
+
+
+class KeepTheme(msgspec.Struct, frozen=True):
+    """Put a theme package in place, before a record names it."""
+
+    package: bytes
+
+    def __repr__(self) -> str:
+        return f"KeepTheme({len(self.package)} bytes)"
+
+
+class Update(msgspec.Struct, frozen=True):
+    """Keep the record, whose theme is in place."""
+
+    saved: Saved
+
+
+class Tidy(msgspec.Struct, frozen=True):
+    """Remove the themes that the record does not name."""
+
+    saved: Saved
+
+
+class Erase(msgspec.Struct, frozen=True):
+    """Put `left` in the place of the record, and remove all that belonged to it."""
+
+    left: Left
+
+
+class TakeReports(msgspec.Struct, frozen=True):
+    """Hand out the reports that are in the queue; the reply is a tuple of them."""
+
+
+class PutReport(msgspec.Struct, frozen=True):
+    """Put a report into the durable queue, in the place of the one with the same id."""
+
+    report: Report
+
+
+class DropReport(msgspec.Struct, frozen=True):
+    """Take a report out of the queue for good."""
+
+    report_id: str
+
+
+class PutBackup(msgspec.Struct, frozen=True):
+    """Keep a user's backup, encrypted, in the place of an older one."""
+
+    owner: str
+    backup: Backup
+
+
+class TakeBackup(msgspec.Struct, frozen=True):
+    """Hand out a user's backup; the reply is a `Found`, or None. One that cannot be decrypted is set aside."""
+
+    owner: str
+
+
+class DropBackup(msgspec.Struct, frozen=True):
+    """Remove a user's backup, which is in the record now."""
+
+    owner: str
 
 
 class Why(Enum):
@@ -63,9 +179,33 @@ class NoAnswer(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Moment(msgspec.Struct, frozen=True):
+    """What the clocks say: one that never steps, for waiting, and the one on the wall, for people."""
+
+    monotonic_s: float
+    wall: datetime
+
+
 Answer: TypeAlias = Response | NoAnswer
-Command: TypeAlias = Fetch | FetchAll | Skip | Save
-Reply: TypeAlias = Answer | tuple[Answer, ...] | None
+# What the device does by itself, without waiting for anybody. Any of these may raise OffhookError inside the flow.
+DeviceCommand: TypeAlias = (
+    Save
+    | KeepTheme
+    | Update
+    | Tidy
+    | Erase
+    | TakeReports
+    | PutReport
+    | DropReport
+    | PutBackup
+    | TakeBackup
+    | DropBackup
+)
+# What whoever watches is told.
+Telling: TypeAlias = Skip | Enter | Show | Remark
+Command: TypeAlias = Fetch | FetchAll | Look | Draw | Wait | Register | Unregister | DeviceCommand | Telling
+DeviceReply: TypeAlias = tuple[Report, ...] | Found | None
+Reply: TypeAlias = Answer | tuple[Answer, ...] | Moment | float | Event | DeviceReply
 
 Result = TypeVar("Result")
 Flow: TypeAlias = Generator[Command, Reply, Result]
@@ -82,4 +222,39 @@ def fetch_all(*fetches: Fetch) -> Flow[tuple[Answer, ...]]:
     """Ask several services at the same time."""
     answers = yield FetchAll(fetches)
     assert isinstance(answers, tuple)
-    return answers
+    return tuple(answer for answer in answers if isinstance(answer, Response | NoAnswer))
+
+
+def look() -> Flow[Moment]:
+    """What the clocks say."""
+    moment = yield Look()
+    assert isinstance(moment, Moment)
+    return moment
+
+
+def draw() -> Flow[float]:
+    """A number from 0 to 1."""
+    number = yield Draw()
+    assert isinstance(number, float)
+    return number
+
+
+def wait(until_s: float | None) -> Flow[Event]:
+    """The next event."""
+    event = yield Wait(until_s)
+    assert isinstance(event, Event)
+    return event
+
+
+def take_reports() -> Flow[tuple[Report, ...]]:
+    """The reports in the queue."""
+    reports = yield TakeReports()
+    assert isinstance(reports, tuple)
+    return tuple(report for report in reports if isinstance(report, Report))
+
+
+def take_backup(owner: str) -> Flow[Found | None]:
+    """A user's backup."""
+    found = yield TakeBackup(owner)
+    assert found is None or isinstance(found, Found)
+    return found

@@ -17,7 +17,7 @@ from offhook.core.errors import Invalid
 from offhook.core.login import CloudId, Login
 from offhook.core.placeholders import Scope
 from offhook.core.screen import Screen
-from offhook.phone import assembly, stopped
+from offhook.phone import assembly, logout, stopped
 from offhook.phone.assembly import Received
 from offhook.phone.commands import Flow, Save
 from offhook.phone.device import Device
@@ -59,9 +59,21 @@ def sign_in(
         scope = _scope(login, device)
         common = yield from _global_part(talk, app, scope)
         own = yield from _account_part(talk, app, scope, login)
-        saved = _record(talk, login, key, Received(app, package, common, own), now=now, earlier=earlier)
+        before = earlier if earlier and earlier.is_of(login) and not earlier.leaving else None
+        if earlier and not earlier.is_of(login):
+            talk.remarks.append(Diagnostic("phone", f"{earlier.username}@{earlier.cloud_id} was signed in here before"))
+        saved = _record(talk, login, key, Received(app, package, common, own), now=now, earlier=before)
+        if earlier and not before:
+            yield from _make_room(earlier, device, strict=strict)
         yield Save(saved, package)
     return saved
+
+
+def _make_room(earlier: Saved, device: Device, *, strict: bool) -> Flow[None]:
+    """Whoever was signed in before is signed out properly; the new record then takes the place of the old one."""
+    if earlier.leaving is None:
+        earlier = yield from logout.decide(earlier, "")
+    yield from logout.leave(earlier, device, strict=strict)
 
 
 def initial_screen(
@@ -115,9 +127,6 @@ def _account_part(talk: Talk, app: Base, scope: Scope, login: Login) -> Flow[Rea
 
 def _record(talk: Talk, login: Login, key: str, received: Received, *, now: datetime, earlier: Saved | None) -> Saved:
     """What to save, unless the app could not work with the account."""
-    if earlier and not earlier.is_of(login):
-        talk.remarks.append(Diagnostic("phone", f"{earlier.username}@{earlier.cloud_id} was signed in here before"))
-        earlier = None
     whole = assembly.assemble(received, earlier)
     talk.remarks.extend(whole.diagnostics)
     with usable(ACCOUNT_PART, text=INCOMPLETE):
@@ -140,6 +149,8 @@ def _record(talk: Talk, login: Login, key: str, received: Received, *, now: date
         validators={service: validator for service, validator in talk.validators.items() if service != KEY},
         theme=hashlib.sha256(received.package).hexdigest(),
         diagnostics=tuple(dict.fromkeys(talk.remarks)),
+        history=earlier.history if earlier else (),
+        restored=earlier.restored if earlier else "",
     )
 
 

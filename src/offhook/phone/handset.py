@@ -12,19 +12,38 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Conflict, NotFound
 from offhook.core.login import CloudId, Login
 from offhook.phone import editing, files
-from offhook.phone.commands import Flow
+from offhook.phone.commands import (
+    DeviceCommand,
+    DeviceReply,
+    DropBackup,
+    DropReport,
+    Erase,
+    Flow,
+    KeepTheme,
+    PutBackup,
+    PutReport,
+    Save,
+    TakeBackup,
+    TakeReports,
+    Tidy,
+    Update,
+)
 from offhook.phone.device import Device
+from offhook.phone.drawer import Drawer
 from offhook.phone.editing import Edited
 from offhook.phone.files import Disk, Files, in_words
 from offhook.phone.flow import Offered, initial_screen, sign_in
+from offhook.phone.kept import Kept
 from offhook.phone.keystore import FileKeystore, Keystore
+from offhook.phone.life import Life
 from offhook.phone.portal import Portal
+from offhook.phone.restoring import restore
 from offhook.phone.saved import Saved
 from offhook.phone.vault import Opened, Vault
 
@@ -48,9 +67,12 @@ class Handset:
         keystore: Keystore | None = None,
         disk: Files | None = None,
         clock: Callable[[], datetime] = _now,
+        device: Device | None = None,
     ) -> None:
-        self.folder, self.files, self.clock = folder, disk or Disk(), clock
-        self.vault = Vault(folder / "vault", keystore or FileKeystore(folder / "keystore", self.files), self.files)
+        self.folder, self.files, self.clock, self._device = folder, disk or Disk(), clock, device
+        keys = keystore or FileKeystore(folder / "keystore", self.files)
+        self.vault = Vault(folder / "vault", keys, self.files)
+        self.kept = Kept(Drawer(folder / "reports", keys, self.files), Drawer(folder / "backups", keys, self.files))
         self.remarks: tuple[Diagnostic, ...] = ()
 
     @contextmanager
@@ -67,6 +89,9 @@ class Handset:
 
     def device(self) -> Device:
         """This device; its install id is made at the first start and kept."""
+        return self._device or self._this_machine()
+
+    def _this_machine(self) -> Device:
         return Device(
             install_id=self._install_id(),
             platform=platform.system().lower(),
@@ -77,20 +102,70 @@ class Handset:
         )
 
     def signing_in(self, login: Login, portal: Portal, *, pinned: str = "", strict: bool = False) -> Flow[Saved]:
-        """The conversation of a sign-in, to be driven while `alone`."""
-        earlier = self.vault.load().saved
-        return sign_in(login, portal, self.device(), self.clock(), pinned=pinned, earlier=earlier, strict=strict)
+        """The conversation of a sign-in, with what the user left behind here; to be driven while `alone`."""
+        opened = self.vault.load()
+        if opened.left and opened.left.portal == portal.url:
+            pinned = pinned or opened.left.portal_key
+        device, now = self.device(), self.clock()
+        saved = yield from sign_in(login, portal, device, now, pinned=pinned, earlier=opened.saved, strict=strict)
+        return (yield from restore(saved))
+
+    def living(self, *, fresh: bool = False, strict: bool = False) -> Life:
+        """The life of this phone from now on, to be driven while `alone`; `fresh` as in `Life`."""
+        return Life(self.device(), self.vault.load().saved, fresh=fresh, strict=strict)
+
+    def act(self, command: DeviceCommand) -> DeviceReply:
+        """Do what a conversation wants kept, found or removed, while `alone`. Raises OffhookError."""
+        match command:
+            case Save(saved=saved, theme=package):
+                self.vault.save(saved, package)
+            case KeepTheme(package=package):
+                self.vault.keep_theme(package)
+            case Update(saved=saved):
+                self.vault.update(saved)
+            case Tidy(saved=saved):
+                self.vault.tidy(saved)
+            case Erase(left=left):
+                self.vault.erase(left)
+            case TakeReports():
+                return self.kept.take_reports()
+            case PutReport(report=report):
+                self.kept.put_report(report)
+            case DropReport(report_id=report_id):
+                self.kept.drop_report(report_id)
+            case PutBackup(owner=owner, backup=backup):
+                self.kept.put_backup(owner, backup)
+            case TakeBackup(owner=owner):
+                return self.kept.take_backup(owner)
+            case DropBackup(owner=owner):
+                self.kept.drop_backup(owner)
+            case _:
+                assert_never(command)
+        return None
 
     def first_screen(self, cloud_id: CloudId, portal: Portal, *, pinned: str = "") -> Flow[Offered]:
         """The conversation that fetches the initial screen of a white label."""
         return initial_screen(cloud_id, portal, self.device(), pinned=pinned, earlier=self.vault.load().saved)
 
-    def edit(self, key: str, content: str) -> Edited:
+    def edit(self, key: str, content: str, *, preference: bool = False) -> Edited:
         """Make a change of the user's, while `alone`. Raises NotFound, Invalid or Refused, with the reason."""
+        saved = self.signed_in()
+        if preference:
+            return self._changed(editing.prefer(saved, key, content))
+        return self._changed(editing.edit(saved, key, content, self.device().locale))
+
+    def add_dial(self, identity: str, display_name: str, uri: str) -> Edited:
+        """Set a quick dial of the user's, while `alone`. Raises as `edit` does."""
+        return self._changed(editing.add_dial(self.signed_in(), identity, display_name, uri))
+
+    def signed_in(self) -> Saved:
+        """The record; raises NotFound when nobody is signed in, or a logout is under way."""
         saved = self.vault.load().saved
-        if saved is None:
+        if saved is None or saved.leaving:
             raise NotFound("Nobody is signed in on this phone. Sign in first.")
-        edited = editing.edit(saved, key, content, self.device().locale)
+        return saved
+
+    def _changed(self, edited: Edited) -> Edited:
         self.vault.update(edited.saved)
         return edited
 
@@ -100,6 +175,7 @@ class Handset:
             aside = self.vault.set_aside()
             self.remarks = (Diagnostic("vault", f"could not be read ({opened.damage}) and was set aside as {aside}"),)
         self.vault.tidy(opened.saved)
+        self.kept.tidy()
 
     def _install_id(self) -> str:
         path = self.folder / "install-id"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ from offhook.core.mergeable import Document, Value
 from offhook.core.webservice import Response
 
 USER_SOURCE: Final = "user"
+MAX_CALLS: Final = 500
 
 
 class Validator(msgspec.Struct, frozen=True):
@@ -30,12 +32,46 @@ class Validator(msgspec.Struct, frozen=True):
         return cls(answer.header("etag"), answer.header("last-modified") or answer.header("date"))
 
 
+class Call(msgspec.Struct, frozen=True):
+    """One call of the local history; the time is for the person to read, and decides nothing."""
+
+    number: str
+    began_at: datetime
+    duration_s: int = 0
+    incoming: bool = False
+
+
+class Step(Enum):
+    """What a logout has to do next (D13)."""
+
+    UNREGISTER = "un-register"
+    REPORT = "put the removal report into the queue"
+    BACK_UP = "back up"
+    ERASE = "erase"
+
+
+class Leaving(msgspec.Struct, frozen=True):
+    """A logout that has begun: the next step, and what to tell the person in the end."""
+
+    step: Step = Step.UNREGISTER
+    message: str = ""
+
+
+class Left(msgspec.Struct, frozen=True):
+    """What a phone keeps of an account that is gone: the portal and its pin, and the words for the sign-in screen."""
+
+    portal: str
+    portal_key: str
+    message: str = ""
+
+
 class Saved(msgspec.Struct, frozen=True):
     """Everything one sign-in brought, and what the user changed since.
 
     `services` are the definitions that came beside the account; `theme` names its package by digest; `portal_key` is
     the key that was pinned. The password that the user typed is not part of it, unless it is the SIP password itself,
-    because the portal names no account service.
+    because the portal names no account service. `history` has the latest call first; `leaving` is there from the moment
+    a logout is decided; `restored` names the backup that is in this record already.
     """
 
     cloud_id: CloudId
@@ -55,13 +91,30 @@ class Saved(msgspec.Struct, frozen=True):
     validators: dict[str, Validator] = {}
     theme: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
+    history: tuple[Call, ...] = ()
+    leaving: Leaving | None = None
+    restored: str = ""
 
     def __repr__(self) -> str:
         return f"Saved({self.username}@{self.cloud_id}, {len(self.account.keys)} keys)"
 
     def is_of(self, login: Login) -> bool:
         """Whether this was saved by the same user of the same app; Live and Editable are the same app."""
-        return self.cloud_id.name == login.cloud_id.name and self.username.casefold() == login.username.casefold()
+        return self.owner == owner(login.cloud_id, login.username)
+
+    @property
+    def owner(self) -> str:
+        """Whose record this is."""
+        return owner(self.cloud_id, self.username)
+
+    def with_call(self, call: Call) -> Saved:
+        """The record with one more call in its history, of which the oldest go when there are too many."""
+        return msgspec.structs.replace(self, history=(call, *self.history)[:MAX_CALLS])
+
+
+def owner(cloud_id: CloudId, username: str) -> str:
+    """One user of one app: Live and Editable are the same app, and a username has no upper and lower case."""
+    return f"{cloud_id.name}\n{username.casefold()}"
 
 
 def users_own(document: Document) -> dict[str, Value]:

@@ -7,6 +7,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from offhook.core.diagnostics import Diagnostic
+from offhook.phone.states import State
+
 
 class Began(msgspec.Struct, frozen=True):
     """A step is under way; `place` is the scheme and host it goes to."""
@@ -32,7 +35,31 @@ class Skipped(msgspec.Struct, frozen=True):
     why: str
 
 
-Event: TypeAlias = Began | Ended | Skipped
+class Entered(msgspec.Struct, frozen=True):
+    """The phone is in another state now."""
+
+    state: State
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Nothing is to be done for so many seconds; None: until something happens."""
+
+    seconds: float | None
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """Words for the person with the phone."""
+
+    message: str
+
+
+class Remarked(msgspec.Struct, frozen=True):
+    """Something was tolerated, or went wrong."""
+
+    diagnostic: Diagnostic
+
+
+Event: TypeAlias = Began | Ended | Skipped | Entered | Waiting | Shown | Remarked
 Notice: TypeAlias = Callable[[Event], None]
 
 

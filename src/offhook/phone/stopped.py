@@ -11,6 +11,7 @@ from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid, NotFound, OffhookError, Refused, TooMany, Unavailable
 from offhook.core.webservice import Response
 from offhook.phone.commands import NoAnswer, Why
+from offhook.phone.retry import retry_after_s
 
 GENERIC: Final = "Provisioning failed. Please try again or contact your provider."
 UNKNOWN_APP: Final = "There is no app with this Cloud ID. Please check what you typed."
@@ -20,7 +21,6 @@ NOT_GENUINE: Final = (
     "Please contact your provider."
 )
 DEFAULT_RETRY_S: Final = 30
-MAX_RETRY_S: Final = 86400
 
 _NO_ANSWER: Final[Mapping[Why, tuple[type[Invalid | Unavailable], str]]] = {
     Why.UNREACHABLE: (Unavailable, "The server cannot be reached. Please check your internet connection."),
@@ -81,9 +81,8 @@ def _named(response: Response, text: str) -> OffhookError:
 
 
 def _retry_after_s(response: Response) -> int:
-    written = response.header("retry-after").strip()
-    seconds = int(written) if written.isascii() and written.isdecimal() and len(written) <= 9 else DEFAULT_RETRY_S
-    return min(seconds, MAX_RETRY_S)
+    seconds = retry_after_s(response)
+    return DEFAULT_RETRY_S if seconds is None else seconds
 
 
 @contextmanager

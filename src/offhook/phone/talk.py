@@ -56,7 +56,7 @@ class Talk:
         """The key that is pinned, or the portal's own word for it when the phone sees it for the first time."""
         if known:
             return known
-        (answer,) = yield from self.ask(self._question(KEY, Request("GET", self.portal.key_url)))
+        (answer,) = yield from self.ask(question(self.device, KEY, Request("GET", self.portal.key_url)))
         with usable(KEY, answer.status):
             key = signing.public_text(signing.parse_public(answer.body.decode("ascii", "replace")))
         self.remarks.append(Diagnostic(KEY, f"was seen for the first time and is trusted from now on: {key}"))
@@ -64,7 +64,7 @@ class Talk:
 
     def parts(self, cloud_id: CloudId, key: str, *names: str) -> Flow[tuple[Response, ...]]:
         """Parts of an app, all at once since the Cloud ID alone addresses them, and signed with the pinned key."""
-        asked = (self._question(name, Request("GET", self.portal.part_url(cloud_id, name))) for name in names)
+        asked = (question(self.device, name, Request("GET", self.portal.part_url(cloud_id, name))) for name in names)
         answers = yield from self.ask(*asked)
         for name, answer in zip(names, answers, strict=True):
             with usable(name, answer.status, stopped.NOT_GENUINE):
@@ -80,7 +80,7 @@ class Talk:
         with usable(service):
             prepared = webservice.prepare(definition, scope, strict=self.strict)
         self.remarks.extend(prepared.diagnostics)
-        (answer,) = yield from self.ask(self._question(service, prepared.request))
+        (answer,) = yield from self.ask(question(self.device, service, prepared.request))
         return answer
 
     def ask(self, *questions: Fetch) -> Flow[tuple[Response, ...]]:
@@ -90,9 +90,6 @@ class Talk:
         else:
             answers = yield from fetch_all(*questions)
         return tuple(self._accepted(asked.service, answer) for asked, answer in zip(questions, answers, strict=True))
-
-    def _question(self, service: str, request: Request) -> Fetch:
-        return Fetch(service, self.device.dress(request), _LIMITS.get(service, xml.MAX_BYTES))
 
     def _accepted(self, service: str, answer: Answer) -> Response:
         if isinstance(answer, NoAnswer):
@@ -110,3 +107,8 @@ class Talk:
             wanted = " or ".join(sorted(right))
             remark = f"came as {written[:80]!r} where {wanted} belongs, and was read nevertheless"
             self.remarks.append(Diagnostic(service, remark))
+
+
+def question(device: Device, service: str, request: Request) -> Fetch:
+    """A request of this device to a service, with the limit of its answers."""
+    return Fetch(service, device.dress(request), _LIMITS.get(service, xml.MAX_BYTES))

@@ -23,10 +23,11 @@ from offhook.core.theme import Theme
 from offhook.phone import files
 from offhook.phone.files import UNFINISHED, Disk, Files
 from offhook.phone.keystore import Keystore
-from offhook.phone.saved import Saved
+from offhook.phone.saved import Left, Saved
 from offhook.phone.sealing import seal, unseal
 
-SCHEMA: Final = 1
+# 1: a record. 2: or what is left of one after a logout; a record may say that a logout is under way.
+SCHEMA: Final = 2
 MAX_STATE_BYTES: Final = 16 * 1024 * 1024
 STATE: Final = "state"
 
@@ -39,14 +40,16 @@ class _Schema(msgspec.Struct, frozen=True):
 
 class _State(msgspec.Struct, frozen=True):
     schema: int
-    saved: Saved
+    saved: Saved | None = None
+    left: Left | None = None
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """What the vault holds; `damage` says why it could not be read."""
+    """What the vault holds: a record, or what is left of one; `damage` says why it could not be read."""
 
     saved: Saved | None = None
     damage: str = ""
+    left: Left | None = None
 
 
 class Vault:
@@ -66,22 +69,30 @@ class Vault:
             schema = msgspec.msgpack.decode(content, type=_Schema).schema
             if schema > SCHEMA:
                 raise OffhookError(f"{self.folder} was written by a later version of Offhook. Please update this one.")
-            return Opened(msgspec.msgpack.decode(content, type=_State).saved)
+            state = msgspec.msgpack.decode(content, type=_State)
+            return Opened(state.saved, left=state.left)
         except (Invalid, msgspec.DecodeError) as error:
             return Opened(damage=str(error))
 
     def save(self, saved: Saved, package: bytes) -> None:
         """Keep the record and the theme package that it names."""
         assert hashlib.sha256(package).hexdigest() == saved.theme
-        self._seal(self._theme_path(saved.theme), _theme_name(saved.theme), package)
+        self.keep_theme(package)
         self.update(saved)
+
+    def keep_theme(self, package: bytes) -> None:
+        """Put a theme package in place for a record to come."""
+        digest = hashlib.sha256(package).hexdigest()
+        self._seal(self._theme_path(digest), _theme_name(digest), package)
 
     def update(self, saved: Saved) -> None:
         """Keep a record whose theme is here already; raises Invalid when it is too large."""
-        content = msgspec.msgpack.encode(_State(SCHEMA, saved))
-        if len(content) > MAX_STATE_BYTES:
-            raise Invalid.at("vault", f"the record has {len(content):,} bytes, more than {MAX_STATE_BYTES:,}")
-        self._seal(self.state, STATE, content)
+        self._write(_State(SCHEMA, saved))
+
+    def erase(self, left: Left) -> None:
+        """Put what is left of an account in the place of its record, and remove its theme."""
+        self._write(_State(SCHEMA, left=left))
+        self.tidy(None)
 
     def theme(self, digest: str) -> Theme:
         """The theme of a record; raises Invalid when it is missing or damaged."""
@@ -106,6 +117,12 @@ class Vault:
             for name in self.files.names(folder):
                 if name.endswith(UNFINISHED) or (folder == themes and name != named):
                     self.files.remove(folder / name)
+
+    def _write(self, state: _State) -> None:
+        content = msgspec.msgpack.encode(state)
+        if len(content) > MAX_STATE_BYTES:
+            raise Invalid.at("vault", f"the record has {len(content):,} bytes, more than {MAX_STATE_BYTES:,}")
+        self._seal(self.state, STATE, content)
 
     def _seal(self, path: Path, name: str, content: bytes) -> None:
         key = self.keystore.find() or self.keystore.make()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from enum import StrEnum
@@ -12,14 +12,25 @@ from typing import Final, TypeAlias
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from offhook.core import accountxml, base, signing, theme
+from offhook.core import accountxml, base, mergeable, signing, theme, webservice
 from offhook.core.base import Base
 from offhook.core.dialplan import GlobalPart
 from offhook.core.login import CloudId
-from offhook.portal.app import SERVICES, App
+from offhook.core.mergeable import Value
+from offhook.portal.app import SERVICES, App, in_order
 
 # Gives the definitions of our own provider service for a Cloud ID; it answers for every Cloud ID that has an app.
 Definitions: TypeAlias = Callable[[str], dict[str, str]]
+
+# Services that are called once there is an account. The second of them is ours (D24).
+ACCOUNT_SERVICES: Final = (
+    webservice.REPROVISIONING,
+    webservice.GLOBAL_REPROVISIONING,
+    webservice.REMOVAL_REPORTER,
+    webservice.PUSH_TOKEN_REPORTER,
+)
+# The source of values that no app.toml holds.
+OURS: Final = "provider service"
 
 _XML: Final = f"{accountxml.CONTENT_TYPE}; charset=utf-8"
 
@@ -52,11 +63,14 @@ class Package(msgspec.Struct, frozen=True):
 
 
 def compose(app: App, number: int, definitions: Mapping[str, str]) -> Base:
-    """The base configuration of a version; `definitions` are those of our own provider service."""
+    """The base configuration of a version; `definitions` are those of our own provider service.
+
+    Those of services that are called once there is an account belong into the account.
+    """
     return Base(
         cloud_id=app.cloud_id,
         version=number,
-        account=app.account,
+        account=_account(app, definitions),
         services=_services(app, definitions),
         features=app.features,
         reprovisioning=app.reprovisioning,
@@ -102,6 +116,20 @@ def package(cloud_id: CloudId, part: Part, body: bytes, modified_s: int, key: Ed
 
 def _services(app: App, definitions: Mapping[str, str]) -> dict[str, str]:
     """The app's own services; ours for those it does not define."""
-    own = {prefix for prefix in SERVICES if f"{prefix}Url" in app.services}
-    ours = {key: text for key, text in definitions.items() if app.provider and not key.startswith(tuple(own))}
-    return {**ours, **app.services}
+    return {**_ours(app, definitions, SERVICES, app.services), **app.services}
+
+
+def _account(app: App, definitions: Mapping[str, str]) -> dict[str, Value]:
+    """The app's own keys; the services that it does not define are ours, but for the keys it sets."""
+    ours = _ours(app, definitions, ACCOUNT_SERVICES, app.account)
+    if not ours:
+        return app.account
+    return in_order({**{key: Value(text, mergeable.PORTAL, OURS) for key, text in ours.items()}, **app.account})
+
+
+def _ours(
+    app: App, definitions: Mapping[str, str], prefixes: Sequence[str], defined: Collection[str]
+) -> dict[str, str]:
+    """Those of our definitions with one of these prefixes whose service the app does not define itself."""
+    missing = tuple(prefix for prefix in prefixes if f"{prefix}Url" not in defined)
+    return {key: text for key, text in definitions.items() if app.provider and key.startswith(missing)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
@@ -20,6 +20,8 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 _ENTRY_BYTES: Final = 4096
 
 Address: TypeAlias = tuple[str, bool, Part]
+# Runs what is slow where the event loop does not wait for it.
+Aside: TypeAlias = Callable[[Callable[[str], bytes], str], Awaitable[bytes]]
 
 
 class _Kept(msgspec.Struct):
@@ -46,7 +48,9 @@ class Published:
         clock: Clock,
         *,
         most_bytes: int = MOST_BYTES,
+        aside: Aside = asyncio.to_thread,
     ) -> None:
+        self._aside = aside
         self._store, self._themes, self._definitions = store, themes, definitions
         self._key, self._clock, self._most_bytes = key, clock, most_bytes
         self._kept: OrderedDict[Address, _Kept] = OrderedDict()
@@ -85,7 +89,7 @@ class Published:
                 return screen_bytes(version.app)
             case Part.THEME:
                 # Megabytes from a disk: the event loop must not wait for them.
-                return await asyncio.to_thread(self._themes.get, version.theme)
+                return await self._aside(self._themes.get, version.theme)
 
     def _stamp(self, cloud_id: CloudId) -> Stamp:
         found = self._store.stamp(cloud_id.name, _state(cloud_id))

@@ -41,11 +41,16 @@ class Clear(Discreet, frozen=True):
 NewPassword: TypeAlias = Argon2 | Bcrypt | Clear
 
 
+class Never(msgspec.Struct, frozen=True):
+    """An account that does not expire."""
+
+
 class Change(Discreet, frozen=True):
     """What to do to a subscriber: None takes a named thing away, what is not mentioned stays.
 
     `quick_dials` are set or removed one by one, `all_quick_dials` replaces them all. A SIP password that is given was
-    made by us if `sip_generated` says so; `generate_sip` makes the SIP credentials that are missing afterwards.
+    made by us if `sip_generated` says so; `generate_sip` makes the SIP credentials that are missing afterwards. Without
+    `expires_s` the account expires when it did before.
     """
 
     password: NewPassword | None = None
@@ -57,6 +62,7 @@ class Change(Discreet, frozen=True):
     all_quick_dials: QuickDials | None = None
     sip_generated: bool = False
     generate_sip: bool = False
+    expires_s: int | Never | None = None
 
     def __str__(self) -> str:
         names = (*self.attributes, *self.secrets, *self.overrides, *self.quick_dials)

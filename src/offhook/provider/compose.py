@@ -24,11 +24,15 @@ INSTALL_KEY: Final = "X-install-id"
 
 
 class Grant(Discreet, frozen=True):
-    """What one install gets for itself: its id, its token, and the password as it was typed."""
+    """What one install gets for itself: its id, its token, and the password as it was typed.
+
+    An install that asks `again` has its token. It is left out then, and what is left out stays (D5).
+    """
 
     install_id: str
     token: Secret
     submitted: Secret = Secret("")
+    again: bool = False
 
     def __str__(self) -> str:
         return self.install_id
@@ -40,6 +44,10 @@ class Composition(Discreet, frozen=True):
     document: Document
     reasons: Mapping[str, str]
     diagnostics: tuple[Diagnostic, ...] = ()
+
+    def sip_credentials(self) -> tuple[str, Secret]:
+        """The SIP username and password, wherever they come from; empty when there are none."""
+        return self.document.text(SIP_USERNAME), Secret(self.document.text(SIP_PASSWORD))
 
     def dumps(self) -> bytes:
         """The answer. Equal settings give equal bytes; a value with a rank of its own says so."""
@@ -126,7 +134,12 @@ def _credential(tenant: Tenant, grant: Grant) -> str:
 def _install(tenant: Tenant, subscriber: Subscriber, grant: Grant) -> Iterator[tuple[str, str, str]]:
     if tenant.credential is Credential.TOKEN:
         yield "cloud_username", subscriber.username, "The name that goes with the token."
-        yield "cloud_password", grant.token.reveal(), "A token of this install alone, in place of the user's password."
+        if not grant.again:
+            yield (
+                "cloud_password",
+                grant.token.reveal(),
+                "A token of this install alone, in place of the user's password.",
+            )
     yield INSTALL_KEY, grant.install_id, "Names this install."
 
 

@@ -10,13 +10,23 @@ from urllib.parse import quote, urlsplit
 from offhook.core import webservice, xml
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid
-from offhook.provider.tenant import Names, Tenant
+from offhook.provider.compose import INSTALL_KEY
+from offhook.provider.reports import PUSH_FIELDS
+from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME
+from offhook.provider.tenant import Credential, Names, Tenant
 
 ACCOUNT_PATH: Final = "/prov"
 GLOBAL_PATH: Final = "/prov/global"
 # For a Cloud ID whose requests do not call it `cloud_id`, so that only the address can tell it.
 NAMED_ACCOUNT_PATH: Final = "/prov/{cloud_id}/account"
 NAMED_GLOBAL_PATH: Final = "/prov/{cloud_id}/global"
+AGAIN_PATH: Final = "/prov/again"
+AGAIN_GLOBAL_PATH: Final = "/prov/global/again"
+REMOVED_PATH: Final = "/prov/removed"
+PUSH_TOKEN_PATH: Final = "/prov/push-token"
+# The vendor's documents name no prefix for the global part once an account is there (D24).
+GLOBAL_AGAIN: Final = webservice.GLOBAL_REPROVISIONING
+INTERVAL_S: Final = 3600
 _ADDRESS: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
 
@@ -33,6 +43,39 @@ def definitions(tenant: Tenant, public_url: str) -> dict[str, str]:
         **_service(webservice.INITIAL, base + account.format(cloud_id=tenant.cloud_id), form),
         **_service(webservice.GLOBAL, base + common.format(cloud_id=tenant.cloud_id), form),
     }
+
+
+def account_keys(tenant: Tenant, public_url: str) -> dict[str, str]:
+    """The keys of the services that an app calls once it has an account; they stand in the account itself."""
+    base = public_url.rstrip("/")
+    form = _again_form(tenant)
+    return {
+        **_service(webservice.REPROVISIONING, base + AGAIN_PATH, form),
+        f"{webservice.REPROVISIONING}Interval": str(INTERVAL_S),
+        f"{webservice.REPROVISIONING}LogoutStatusCode": str(tenant.logout_status),
+        **_service(GLOBAL_AGAIN, base + AGAIN_GLOBAL_PATH, form),
+        f"{GLOBAL_AGAIN}Interval": str(INTERVAL_S),
+        **_service(webservice.REMOVAL_REPORTER, base + REMOVED_PATH, f"{form}&{_same('selector', 'installid')}"),
+        **_service(webservice.PUSH_TOKEN_REPORTER, base + PUSH_TOKEN_PATH, f"{form}&{_same(*PUSH_FIELDS)}"),
+    }
+
+
+def _again_form(tenant: Tenant) -> str:
+    """What an install authenticates with (D20): its token, or its SIP credentials."""
+    username, password = "cloud_username", "cloud_password"
+    if tenant.credential is Credential.SIP:
+        username, password = SIP_USERNAME, SIP_PASSWORD
+    fields = (
+        ("cloud_id", tenant.cloud_id),
+        ("cloud_username", f"%account[{username}]%"),
+        ("cloud_password", f"%account[{password}]%"),
+        ("install_id", f"%account[{INSTALL_KEY}]%"),
+    )
+    return "&".join(f"{name}={value}" for name, value in fields)
+
+
+def _same(*names: str) -> str:
+    return "&".join(f"{name}=%{name}%" for name in names)
 
 
 def _service(prefix: str, url: str, form: str) -> dict[str, str]:

@@ -87,8 +87,8 @@ class Directory:
         return self._settled(cloud_id, username, Change(state=State.ACTIVE))
 
     def remove(self, cloud_id: str, username: str) -> None:
-        """Forget a user and all their installs; raises NotFound."""
-        self.subscribers.remove(cloud_id, username_key(username))
+        """Forget a user and end all their installs, so that their phones are logged out; raises NotFound."""
+        self.subscribers.remove(cloud_id, username_key(username), self.clock.now_s())
 
     def list(self, cloud_id: str) -> Iterator[Subscriber]:
         """All users of a Cloud ID by name, in bounded memory; raises NotFound for an unknown Cloud ID."""

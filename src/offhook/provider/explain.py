@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from offhook.core import mergeable
-from offhook.core.base import Base
+from offhook.core.base import SOURCE, Base
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.features import Features, gate
 from offhook.core.login import CloudId
@@ -128,8 +128,14 @@ def _line(key: str, settled: Document, composition: Composition, base: Base | No
     beaten += [
         Said(value.source, hidden.shown(key, value), _gave_way(value, winner.value)) for value in winner.replaced
     ]
-    reason = "The app says so for every user." if from_portal else reasons[key]
+    reason = _why_portal(layer) if from_portal else reasons[key]
     return Line(key, hidden.shown(key, winner.value), layer, reason, tuple(beaten), kept_out)
+
+
+def _why_portal(layer: str) -> str:
+    if layer == SOURCE:
+        return "The app says so for every user."
+    return "The app names no other service, so its phones call this provider service."
 
 
 def _gave_way(beaten: Value, winner: Value) -> str:

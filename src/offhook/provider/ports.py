@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
 from offhook.core.secret import Secret
-from offhook.provider.subscriber import Argon2, StoredPassword, Subscriber
+from offhook.provider.subscriber import Argon2, State, StoredPassword, Subscriber
 from offhook.provider.tenant import Tenant
 
 
@@ -37,7 +38,7 @@ class Passwords(Protocol):
 
 
 class NewInstall(msgspec.Struct, frozen=True):
-    """An install that is being issued. The token is known only by its keyed hash."""
+    """An install that is being issued. What it authenticates with is known only by its keyed hash."""
 
     id: str
     cloud_id: str
@@ -49,7 +50,7 @@ class NewInstall(msgspec.Struct, frozen=True):
 
 
 class KnownInstall(msgspec.Struct, frozen=True):
-    """An install that was issued; without a token of its own, the hash is empty."""
+    """An install that was issued and has not ended; the hash is of its token, or of SIP credentials."""
 
     id: str
     token_hash: bytes
@@ -76,8 +77,86 @@ class SignInStore(Protocol):
         """Keep the install and, if given, the better hash in place of `known`, in one durable transaction.
 
         A password that changed meanwhile is left as it is. An install of the same subscriber and the same non-empty
-        device is replaced, and so is the oldest one of a subscriber who has too many. Raises Unavailable.
+        device ends, and the oldest one of a subscriber who has too many is forgotten. Raises Unavailable.
         """
+
+
+class Ending(StrEnum):
+    """Why an install is not to be used any more."""
+
+    REVOKED = "revoked"
+    DELETED = "deleted"
+    REPORTED = "reported"  # the phone itself said that its account was removed
+    REPLACED = "replaced"  # the same user signed in anew on the same device
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """All that one query finds out about an install that asks again.
+
+    `ended` and `decided_s` are those of the install or of its subscriber; without a subscriber, `modified_s` is that of
+    the tenant alone. Logouts decided up to `confirmed_s` may go; `turns` grows whenever an administrator let them go or
+    withdrew them. `subscriber` reads the rest of the row, which is not needed when nothing has changed.
+    """
+
+    tenant: Tenant
+    install_id: str
+    hashes: bytes
+    created_s: int
+    modified_s: int
+    state: State | None
+    ended: Ending | None
+    decided_s: int
+    expires_s: int | None
+    holding: bool
+    confirmed_s: int
+    turns: int
+    subscriber: Callable[[], Subscriber]
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """An install asked: when, what it said it had, and who it says it is."""
+
+    install_id: str
+    seen_s: int
+    held_s: int
+    user_agent: str
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A logout that was held back."""
+
+    install_id: str
+    cloud_id: str
+    reason: Ending
+    at_s: int
+
+
+class LifeStore(Protocol):
+    """The device plane's view of installs after their sign-in. Every method may raise Unavailable."""
+
+    async def standing(self, cloud_id: str, install_id: str) -> Standing | None:
+        """One query; None when there is no such install of this Cloud ID."""
+
+    async def remember(self, install_id: str, hashes: bytes) -> None:
+        """What an install may come back with, durably, before it is told."""
+
+    async def end(self, install_id: str, reason: Ending, now_s: int) -> None:
+        """End an active install; of one that has ended nothing changes."""
+
+    async def push_token(self, install_id: str, sealed: str) -> None:
+        """Keep the push token of an active install."""
+
+    async def trip(self, cloud_id: str, now_s: int) -> None:
+        """Hold logouts of a Cloud ID back from now on."""
+
+
+class SightingStore(Protocol):
+    """Takes what was noted beside requests, in a thread of its own."""
+
+    def keep(self, sightings: Sequence[Sighting], held: Sequence[Held]) -> None:
+        """One transaction; raises Unavailable."""
 
 
 class SubscriberStore(Protocol):
@@ -98,8 +177,8 @@ class SubscriberStore(Protocol):
     def replace(self, subscriber: Subscriber) -> None:
         """Keep a changed one under its id; raises Conflict when the stored `revision` is another one, NotFound."""
 
-    def remove(self, cloud_id: str, username_key: str) -> None:
-        """Forget one and its installs; raises NotFound."""
+    def remove(self, cloud_id: str, username_key: str, now_s: int) -> None:
+        """Forget one and end its installs, of which so much stays that their phones can be told; raises NotFound."""
 
     def all_of(self, cloud_id: str, after: str = "") -> Iterator[Subscriber]:
         """All of a Cloud ID by username, read in pages so that memory stays bounded."""

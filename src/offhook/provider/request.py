@@ -51,7 +51,7 @@ class SignInRequest(Discreet, frozen=True):
 
     def tenant_id(self) -> str:
         """The Cloud ID without the star of the Editable version, which the provider knows no difference of."""
-        if _is_absent(self.cloud_id):
+        if is_absent(self.cloud_id):
             raise Invalid.at(Names().cloud_id, "is missing")
         try:
             return CloudId.parse(self.cloud_id).name
@@ -82,8 +82,9 @@ class SignInRequest(Discreet, frozen=True):
 
     def _text(self, name: str) -> str:
         written = self.parameters.get(name, "").strip()
-        return "" if _is_absent(written) else written
+        return "" if is_absent(written) else written
 
 
-def _is_absent(written: str) -> bool:
+def is_absent(written: str) -> bool:
+    """Whether a parameter counts as not sent: it is empty, or a placeholder that the app does not know (D19)."""
     return not written.strip() or _UNEXPANDED.fullmatch(written.strip()) is not None

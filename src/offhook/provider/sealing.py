@@ -94,3 +94,15 @@ class KeyedHash:
         """The hash of a token. Only for what a machine made up: it is too quick for a password that a person chose."""
         content = token.reveal().encode("utf-8", "surrogatepass")
         return blake2b(content, digest_size=DIGEST_BYTES, key=self._pepper, person=b"offhook-token").digest()
+
+    def of_pair(self, username: str, password: Secret) -> bytes:
+        """The hash of SIP credentials.
+
+        A person may have chosen the password. It is kept encrypted under keys that lie beside the pepper, so whoever
+        could guess it from this hash could as well open it there.
+        """
+        return self.of(Secret(f"{len(username)}:{username}:{password.reveal()}"))
+
+    def digest(self, document: bytes) -> str:
+        """Tells documents apart, and nobody can find out by guessing what one holds: 32 hexadecimal digits."""
+        return blake2b(document, digest_size=16, key=self._pepper, person=b"offhook-answer").hexdigest()

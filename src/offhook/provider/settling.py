@@ -11,7 +11,7 @@ import msgspec
 from offhook.core.dialplan import QuickDials, Removal
 from offhook.core.mergeable import PROVIDER
 from offhook.core.secret import Secret
-from offhook.provider.change import Change, Clear, NewPassword
+from offhook.provider.change import Change, Clear, Never, NewPassword
 from offhook.provider.ports import Chance
 from offhook.provider.sealing import SIGN_IN_PASSWORD, Sealer, place_of
 from offhook.provider.subscriber import (
@@ -54,6 +54,7 @@ def settle(known: Subscriber, change: Change, sealer: Sealer, chance: Chance) ->
         overrides=_overrides(known.overrides, change.overrides),
         quick_dials=_quick_dials(known.quick_dials, change),
         sip_generated=sip_generated,
+        expires_s=known.expires_s if change.expires_s is None else _expiry(change.expires_s),
     )
 
 
@@ -69,6 +70,10 @@ def open_secrets(subscriber: Subscriber, sealer: Sealer) -> dict[str, Secret]:
 
 def _place(subscriber: Subscriber, name: str) -> str:
     return place_of(subscriber.cloud_id, username_key(subscriber.username), name)
+
+
+def _expiry(expires_s: int | Never) -> int | None:
+    return None if isinstance(expires_s, Never) else expires_s
 
 
 def _laid_over(known: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

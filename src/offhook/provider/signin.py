@@ -10,7 +10,7 @@ from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid, NotFound, Refused, Unavailable
 from offhook.core.secret import Discreet, Secret
 from offhook.provider import globalpart
-from offhook.provider.compose import Composer, Grant
+from offhook.provider.compose import Composer, Composition, Grant
 from offhook.provider.globalpart import GlobalAnswer
 from offhook.provider.limits import Attempts
 from offhook.provider.ports import Chance, Clock, Found, KnownInstall, NewInstall, Passwords, SignInStore
@@ -23,6 +23,7 @@ INSTALL_ID_BYTES: Final = 16
 TOKEN_BYTES: Final = 32
 WRONG: Final = "Wrong username or password."
 SUSPENDED: Final = "Your account is suspended. Please contact your provider."
+EXPIRED: Final = "Your account has expired. Please contact your provider."
 UNKNOWN: Final = "There is no app of this Cloud ID here."
 
 
@@ -87,7 +88,7 @@ class SignIn:
         grant, is_new = self._grant(entrant)
         composition = self._composer.compose(entrant.tenant, entrant.subscriber, grant)
         if is_new and request.keep:
-            await self._keep(entrant, grant, request.user_agent)
+            await self._keep(entrant, grant, self._hash(entrant.tenant, grant, composition), request.user_agent)
         return Issued(
             document=composition.dumps(),
             cloud_id=entrant.tenant.cloud_id,
@@ -112,6 +113,8 @@ class SignIn:
         assert found.subscriber is not None, "nobody has neither a token nor a password that fits"
         if found.subscriber.state is State.SUSPENDED:
             raise Refused(SUSPENDED)
+        if found.subscriber.expires_s is not None and found.subscriber.expires_s <= self._clock.now_s():
+            raise Refused(EXPIRED)
         return Entrant(tenant, found.subscriber, inputs, found.install, by_token)
 
     async def _look_up(self, request: SignInRequest) -> tuple[Tenant, Found, Inputs]:
@@ -167,16 +170,25 @@ class SignIn:
         token = base64.urlsafe_b64encode(self._chance.token(TOKEN_BYTES)).rstrip(b"=").decode()
         return Grant(install_id, Secret(token), submitted=password), True
 
-    async def _keep(self, entrant: Entrant, grant: Grant, user_agent: str) -> None:
+    def _hash(self, tenant: Tenant, grant: Grant, composition: Composition) -> bytes:
+        """What is kept of that with which the install may come back; nothing where that is the user's own password."""
+        match tenant.credential:
+            case Credential.TOKEN:
+                return self._tokens.of(grant.token)
+            case Credential.SIP:
+                return self._tokens.of_pair(*composition.sip_credentials())
+            case Credential.PASSWORD:
+                return b""
+
+    async def _keep(self, entrant: Entrant, grant: Grant, token_hash: bytes, user_agent: str) -> None:
         """Store the install, and an Argon2id hash where the password was kept otherwise till now."""
         stored = entrant.subscriber.password
         better = None if isinstance(stored, Argon2) else await self._passwords.hash(entrant.inputs.password)
-        has_token = entrant.tenant.credential is Credential.TOKEN
         install = NewInstall(
             id=grant.install_id,
             cloud_id=entrant.tenant.cloud_id,
             subscriber_id=entrant.subscriber.id,
-            token_hash=self._tokens.of(grant.token) if has_token else b"",
+            token_hash=token_hash,
             device=entrant.inputs.device,
             user_agent=user_agent[:MAX_LABEL],
             created_s=self._clock.now_s(),

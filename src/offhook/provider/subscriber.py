@@ -75,7 +75,7 @@ class Subscriber(msgspec.Struct, frozen=True):
 
     `attributes` are texts by name (a tier, a display name, every column of an import); the SIP username is the one
     named `username`, as in the vendor's sample. `secrets` are sealed texts, with the SIP password named `password`;
-    `sip_generated` says that we made it, so that it may be checked by a keyed hash (D20).
+    `sip_generated` says that we made it. From `expires_s` on, the user may not use the service any more.
     """
 
     cloud_id: str
@@ -91,6 +91,7 @@ class Subscriber(msgspec.Struct, frozen=True):
     revision: int = 0
     created_s: int = 0
     changed_s: int = 0
+    expires_s: int | None = None
 
     @property
     def name(self) -> str:

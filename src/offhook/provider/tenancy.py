@@ -21,7 +21,7 @@ _TAKEN: Final = frozenset({400, 403, 404, 405, 408, 411, 413, 414, 415, 421, 425
 def check(tenant: Tenant, columns: Collection[str] = ()) -> tuple[Diagnostic, ...]:
     """What was tolerated; `columns` are what the template can ask for. Raises Invalid with every fault."""
     remarks: list[Diagnostic] = []
-    faults = [*_name_faults(tenant.names), *_logout_faults(tenant.logout_status)]
+    faults = [*_name_faults(tenant.names), *_logout_faults(tenant.logout_status), *tenant.logout_limits.faults()]
     try:
         for remark in template.validate(tenant.template, columns):
             remarks.append(Diagnostic(f"template, {remark.place}", remark.text))

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from offhook.policy.fleetguard import Limits
+
 DEFAULT_LOGOUT_STATUS: Final = 410
 
 
@@ -41,3 +43,4 @@ class Tenant(msgspec.Struct, frozen=True):
     credential: Credential = Credential.TOKEN
     names: Names = Names()
     logout_status: int = DEFAULT_LOGOUT_STATUS
+    logout_limits: Limits = Limits()

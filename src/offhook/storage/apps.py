@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 from offhook.core.errors import Unavailable
 from offhook.portal.app import App
 from offhook.portal.versions import Stamp, State, Version
-from offhook.storage.database import Database, compiled
+from offhook.storage.database import Database, compiled, done
 from offhook.storage.tables import app_version as table
 from offhook.storage.tables import served_part as served
 
@@ -147,7 +146,7 @@ class PublishedStore:
             connection.execute(self._SERVE_TEXT, row)
             return later_s
 
-        return await asyncio.wrap_future(self._database.write(settle))
+        return await done(self._database.write(settle))
 
     def _fetch(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,10 +28,14 @@ class Database:
 
     Administration goes through `begin` (SQLAlchemy). The device plane reads on `reader`, in the event loop, since such
     a read is shorter than a change of threads; it writes through `write`, one transaction after another on one thread.
+
+    `inline`, it writes in the caller's thread, at once: then all that happens is in the caller's hands, as in a
+    simulation. Unless `flushed`, what was written lately does not survive a power loss.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, inline: bool = False, flushed: bool = True) -> None:
         self.path = path
+        self._inline = inline
         self.engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MS / 1000})
         sa.event.listen(self.engine, "connect", lambda connection, _: _prepare(connection))
         sa.event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -40,6 +45,10 @@ class Database:
         self.reader.execute("PRAGMA query_only=ON")
         self._writer = _connect(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        if not flushed:
+            self._writer.execute("PRAGMA synchronous=OFF")
+            sa.event.listen(self.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+            self.engine.dispose()
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -51,8 +60,15 @@ class Database:
             raise Unavailable(f"The database does not take this now ({error.orig}). Try again.") from error
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Queue one durable transaction of the device plane."""
-        return self._thread.submit(self._transact, work)
+        """Queue one durable transaction of the device plane; its result, or Unavailable, is in the future."""
+        if not self._inline:
+            return self._thread.submit(self._transact, work)
+        future: Future[T] = Future()
+        try:
+            future.set_result(self._transact(work))
+        except (Unavailable, sqlite3.Error) as error:
+            future.set_exception(error)
+        return future
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -73,6 +89,11 @@ class Database:
         self.reader.close()
         self._writer.close()
         self.engine.dispose()
+
+
+async def done(future: Future[T]) -> T:
+    """What comes of a write; when it is there already, nothing is waited for, and no event loop is needed."""
+    return future.result() if future.done() else await asyncio.wrap_future(future)
 
 
 def compiled(statement: sa.ClauseElement) -> str:

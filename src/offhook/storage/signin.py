@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from functools import lru_cache
 from typing import Any, Final
@@ -23,7 +22,7 @@ from offhook.provider.subscriber import (
     write_password,
 )
 from offhook.provider.tenant import Tenant
-from offhook.storage.database import Database, compiled
+from offhook.storage.database import Database, compiled, done
 from offhook.storage.tables import install, subscriber, tenant
 
 # More phones than anybody signs in with. Without a limit, signing in again and again would fill the database.
@@ -43,6 +42,7 @@ def _look_up() -> sa.Select[Any]:
     of_the_install = (
         (install.c.cloud_id == subscriber.c.cloud_id)
         & (install.c.subscriber_id == subscriber.c.id)
+        & (install.c.state == sa.literal_column("'active'"))
         & ((install.c.id == wanted) | ((wanted == sa.literal_column("''")) & (install.c.token_hash == token_hash)))
     )
     return (
@@ -54,28 +54,41 @@ def _look_up() -> sa.Select[Any]:
 
 def _forget_surplus() -> sa.Delete:
     own = (install.c.cloud_id == sa.bindparam("cloud_id")) & (install.c.subscriber_id == sa.bindparam("subscriber_id"))
-    newest_first = sa.select(install.c.id).where(own).order_by(install.c.created_s.desc(), install.c.id)
+    # "active" stands before "ended".
+    newest_first = (
+        sa.select(install.c.id).where(own).order_by(install.c.state, install.c.created_s.desc(), install.c.id)
+    )
     kept = newest_first.limit(sa.literal_column(str(MAX_INSTALLS - 1))).offset(sa.literal_column("0"))
     return sa.delete(install).where(own, install.c.id.not_in(kept))
 
 
 def _add() -> sa.Insert:
     """Only while there is such a subscriber: its number may be given to another one when it is gone."""
-    values: list[sa.BindParameter[Any]] = [sa.bindparam(column.name) for column in install.c]
+    names = NewInstall.__struct_fields__
+    values: list[sa.BindParameter[Any]] = [sa.bindparam(name) for name in names]
     exists = sa.exists().where(
         subscriber.c.cloud_id == sa.bindparam("cloud_id"), subscriber.c.id == sa.bindparam("subscriber_id")
     )
-    return sa.insert(install).from_select([column.name for column in install.c], sa.select(*values).where(exists))
+    return sa.insert(install).from_select(list(names), sa.select(*values).where(exists))
 
 
-# The only statements of the device plane: they are compiled once, and the driver runs them.
+# Statements of the device plane are compiled once, and the driver runs them.
 LOOK_UP: Final = compiled(_look_up())
-_FORGET_DEVICE: Final = compiled(
-    sa.delete(install).where(
+# It stays for a while, since the report that it was removed may still be on its way.
+_REPLACE: Final = compiled(
+    sa.update(install)
+    .where(
         install.c.cloud_id == sa.bindparam("cloud_id"),
         install.c.subscriber_id == sa.bindparam("subscriber_id"),
-        install.c.device == sa.bindparam("device"),
+        install.c.device == sa.bindparam("gadget"),
         install.c.device != sa.literal_column("''"),
+        install.c.state == sa.literal_column("'active'"),
+    )
+    .values(
+        state=sa.literal_column("'ended'"),
+        ended=sa.literal_column("'replaced'"),
+        ended_s=sa.bindparam("now_s"),
+        push_token=sa.literal_column("''"),
     )
 )
 _FORGET_SURPLUS: Final = compiled(_forget_surplus())
@@ -113,9 +126,9 @@ class SignInStore:
             raise Unavailable(f"The database cannot be read ({error}).") from error
         if row is None:
             return Found(None)
-        found = _subscriber(row) if row["id"] is not None else None
+        found = read_subscriber(row) if row["id"] is not None else None
         known = KnownInstall(row["install"], row["hash"]) if row["install"] is not None else None
-        return Found(_tenant(row["settings"]), found, known)
+        return Found(read_tenant(row["settings"]), found, known)
 
     async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
         """As the port says."""
@@ -123,21 +136,23 @@ class SignInStore:
         better = {"of": install.cloud_id, "known": install.subscriber_id, "stored": write_password(known)}
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(_FORGET_DEVICE, row)
+            connection.execute(_REPLACE, {**row, "gadget": install.device, "now_s": install.created_s})
             connection.execute(_FORGET_SURPLUS, row)
             connection.execute(_ADD, row)
             if upgraded is not None:
                 connection.execute(_UPGRADE, {**better, "better": write_password(upgraded)})
 
-        await asyncio.wrap_future(self._database.write(work))
+        await done(self._database.write(work))
 
 
 @lru_cache(maxsize=1024)
-def _tenant(settings: str) -> Tenant:
+def read_tenant(settings: str) -> Tenant:
+    """The settings of a tenant from their column."""
     return msgspec.json.decode(settings, type=Tenant)
 
 
-def _subscriber(row: sqlite3.Row) -> Subscriber:
+def read_subscriber(row: sqlite3.Row) -> Subscriber:
+    """A subscriber from a row that has all columns of their table."""
     return Subscriber(
         cloud_id=row["cloud_id"],
         username=row["username"],
@@ -152,4 +167,5 @@ def _subscriber(row: sqlite3.Row) -> Subscriber:
         revision=row["revision"],
         created_s=row["created_s"],
         changed_s=row["changed_s"],
+        expires_s=row["expires_s"],
     )

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 from offhook.core.dialplan import QuickDials
 from offhook.core.errors import Conflict, NotFound
 from offhook.provider.subscriber import Override, State, Subscriber, read_password, username_key, write_password
+from offhook.storage import revisions
 from offhook.storage.database import Database
 from offhook.storage.tables import install
 from offhook.storage.tables import subscriber as table
@@ -45,8 +46,19 @@ _REPLACE: Final = sa.update(table).where(
     table.c.revision == sa.bindparam("read"),
 )
 _REMOVE: Final = sa.delete(table).where(_NAMED).returning(table.c.id)
-_FORGET: Final = sa.delete(install).where(
-    install.c.cloud_id == sa.bindparam("of"), install.c.subscriber_id == sa.bindparam("known")
+# The install stays as a tombstone, so that the phone is told. The number may be given to another subscriber.
+_BURY: Final = (
+    sa.update(install)
+    .where(install.c.cloud_id == sa.bindparam("of"), install.c.subscriber_id == sa.bindparam("known"))
+    .values(
+        subscriber_id=0,
+        user_agent="",
+        device="",
+        push_token="",
+        state="ended",
+        ended=sa.case((install.c.state == "ended", install.c.ended), else_="deleted"),
+        ended_s=sa.case((install.c.state == "ended", install.c.ended_s), else_=sa.bindparam("now_s")),
+    )
 )
 
 
@@ -54,9 +66,10 @@ def _put() -> sa.Insert:
     """Insert, or replace the row of that name if it is still as it was read."""
     new = insert(table)
     kept = {"id", "cloud_id", "username_key", "created_s"}
+    replaced = {column.name: new.excluded[column.name] for column in table.c if column.name not in kept}
     return new.on_conflict_do_update(
         index_elements=[table.c.cloud_id, table.c.username_key],
-        set_={column.name: new.excluded[column.name] for column in table.c if column.name not in kept},
+        set_={**replaced, "modified_s": revisions.moved(new.excluded.modified_s, new.excluded)},
         where=table.c.revision == new.excluded.revision - 1,
     )
 
@@ -76,7 +89,8 @@ class SubscriberStore:
     def add(self, subscriber: Subscriber) -> Subscriber:
         """Keep a new one and return it with its id; raises Conflict when the name is taken."""
         with self._database.begin() as connection:
-            result = connection.execute(_ADD, _write(subscriber))
+            modified_s = revisions.of_a_subscriber(connection, subscriber.cloud_id, subscriber.changed_s)
+            result = connection.execute(_ADD, {**_write(subscriber), "modified_s": modified_s})
             if not result.rowcount:
                 raise Conflict(f"There is already a user {subscriber.name}; upper and lower case make no difference.")
         return msgspec.structs.replace(subscriber, id=result.lastrowid, revision=subscriber.revision + 1)
@@ -100,20 +114,22 @@ class SubscriberStore:
         row = _write(subscriber)
         where = {"of": row.pop("cloud_id"), "known": subscriber.id, "read": subscriber.revision}
         with self._database.begin() as connection:
-            if connection.execute(_REPLACE.values(row), where).rowcount:
+            modified_s = revisions.of_a_subscriber(connection, subscriber.cloud_id, subscriber.changed_s)
+            values = {**row, "modified_s": revisions.moved(modified_s, row)}
+            if connection.execute(_REPLACE.values(values), where).rowcount:
                 return
             exists = connection.execute(_FIND, {"of": subscriber.cloud_id, "named": row["username_key"]}).first()
         if exists is None:
             raise NotFound(f"There is no user {subscriber.name} any more.")
         raise Conflict(f"{subscriber.name} was changed by somebody else meanwhile. Look at it and try again.")
 
-    def remove(self, cloud_id: str, username_key: str) -> None:
-        """Forget one and its installs; raises NotFound."""
+    def remove(self, cloud_id: str, username_key: str, now_s: int) -> None:
+        """Forget one and end its installs; raises NotFound."""
         with self._database.begin() as connection:
             known = connection.scalar(_REMOVE, {"of": cloud_id, "named": username_key})
             if known is None:
                 raise NotFound(f"There is no user {username_key}@{cloud_id}.")
-            connection.execute(_FORGET, {"of": cloud_id, "known": known})
+            connection.execute(_BURY, {"of": cloud_id, "known": known, "now_s": now_s})
 
     def all_of(self, cloud_id: str, after: str = "") -> Iterator[Subscriber]:
         """All of a Cloud ID by username, read in pages so that memory stays bounded."""
@@ -143,7 +159,11 @@ def put_all(connection: sa.Connection, subscribers: Iterable[Subscriber]) -> int
     """Keep many, as the store's `put_all` does, within a transaction."""
     count = 0
     remaining = iter(subscribers)
-    while rows := [_write(one) for one in islice(remaining, PAGE)]:
+    while chunk := list(islice(remaining, PAGE)):
+        dates = {
+            key: revisions.of_a_subscriber(connection, *key) for key in {(one.cloud_id, one.changed_s) for one in chunk}
+        }
+        rows = [{**_write(one), "modified_s": dates[one.cloud_id, one.changed_s]} for one in chunk]
         if connection.execute(_PUT, rows).rowcount < len(rows):
             raise Conflict("Some of these users were changed by somebody else meanwhile. Try again.")
         count += len(rows)
@@ -165,6 +185,7 @@ def _write(one: Subscriber) -> Row:
         "revision": one.revision + 1,
         "created_s": one.created_s,
         "changed_s": one.changed_s,
+        "expires_s": one.expires_s,
     }
 
 
@@ -187,4 +208,5 @@ def _read(row: sa.RowMapping) -> Subscriber:
         revision=row["revision"],
         created_s=row["created_s"],
         changed_s=row["changed_s"],
+        expires_s=row["expires_s"],
     )

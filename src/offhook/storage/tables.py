@@ -54,6 +54,7 @@ tenant: Final = sa.Table(
     sa.Column("settings", sa.Text, nullable=False),  # JSON of provider.tenant.Tenant
     sa.Column("created_s", sa.Integer, nullable=False),
     sa.Column("changed_s", sa.Integer, nullable=False),
+    sa.Column("modified_s", sa.Integer, nullable=False, server_default="0"),  # as storage.revisions says
 )
 
 subscriber: Final = sa.Table(
@@ -73,7 +74,10 @@ subscriber: Final = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),  # grows with every change
     sa.Column("created_s", sa.Integer, nullable=False),
     sa.Column("changed_s", sa.Integer, nullable=False),
+    sa.Column("modified_s", sa.Integer, nullable=False, server_default="0"),  # as storage.revisions says
+    sa.Column("expires_s", sa.Integer, nullable=True),
     sa.Index("subscriber_by_name", "cloud_id", "username_key", unique=True),
+    sa.Index("subscriber_by_modified", "cloud_id", "modified_s"),
 )
 
 install: Final = sa.Table(
@@ -81,10 +85,40 @@ install: Final = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),  # the X-install-id
     sa.Column("cloud_id", sa.Text, nullable=False),
-    sa.Column("subscriber_id", sa.Integer, nullable=False),
-    sa.Column("token_hash", sa.LargeBinary, nullable=False),  # keyed; the token itself is nowhere
+    sa.Column("subscriber_id", sa.Integer, nullable=False),  # 0 when the subscriber was removed
+    # Keyed hashes of what it may come back with, one behind the other; the token itself is nowhere.
+    sa.Column("token_hash", sa.LargeBinary, nullable=False),
     sa.Column("device", sa.Text, nullable=False),  # the app's own %installid%, or empty
     sa.Column("user_agent", sa.Text, nullable=False),
     sa.Column("created_s", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="active"),  # active or ended
+    sa.Column("ended", sa.Text, nullable=False, server_default=""),  # revoked, deleted, reported or replaced
+    sa.Column("ended_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("confirmed_s", sa.Integer, nullable=False, server_default="0"),  # logouts decided up to then may go
+    sa.Column("seen_s", sa.Integer, nullable=False, server_default="0"),  # when it last asked
+    sa.Column("held_s", sa.Integer, nullable=False, server_default="0"),  # the Last-Modified that it said it had
+    sa.Column("push_token", sa.Text, nullable=False, server_default=""),  # sealed
     sa.Index("install_by_subscriber", "cloud_id", "subscriber_id"),
+)
+
+# Whether logouts of a Cloud ID are being held back (D22).
+fleet_guard: Final = sa.Table(
+    "fleet_guard",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("holding", sa.Boolean, nullable=False),
+    sa.Column("since_s", sa.Integer, nullable=False),
+    sa.Column("released_s", sa.Integer, nullable=False),  # logouts decided up to then may go
+    sa.Column("turns", sa.Integer, nullable=False),  # grows whenever somebody released or cancelled
+)
+
+held_logout: Final = sa.Table(
+    "held_logout",
+    metadata,
+    sa.Column("install_id", sa.Text, primary_key=True),
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("first_s", sa.Integer, nullable=False),
+    sa.Column("last_s", sa.Integer, nullable=False),
+    sa.Index("held_by_cloud_id", "cloud_id", "first_s"),
 )

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from offhook.core.errors import NotFound
 from offhook.provider.ports import Clock
 from offhook.provider.tenant import Tenant
+from offhook.storage import revisions
 from offhook.storage.database import Database
 from offhook.storage.tables import tenant as table
 
@@ -19,7 +20,8 @@ _ALL: Final = sa.select(table.c.settings).order_by(table.c.cloud_id)
 _NEW: Final = insert(table)
 _PUT: Final = _NEW.on_conflict_do_update(
     index_elements=[table.c.cloud_id],
-    set_={"settings": _NEW.excluded.settings, "changed_s": _NEW.excluded.changed_s},
+    set_={name: _NEW.excluded[name] for name in ("settings", "changed_s", "modified_s")},
+    where=table.c.settings != _NEW.excluded.settings,
 )
 
 
@@ -51,10 +53,14 @@ class TenantStore:
 
 def put(connection: sa.Connection, tenant: Tenant, now_s: int) -> None:
     """Keep a tenant, new or changed, within a transaction."""
-    settings = msgspec.json.encode(tenant).decode()
-    connection.execute(
-        _PUT, {"cloud_id": tenant.cloud_id, "settings": settings, "created_s": now_s, "changed_s": now_s}
-    )
+    row = {
+        "cloud_id": tenant.cloud_id,
+        "settings": msgspec.json.encode(tenant).decode(),
+        "created_s": now_s,
+        "changed_s": now_s,
+        "modified_s": revisions.of_a_tenant(connection, tenant.cloud_id, now_s),
+    }
+    connection.execute(_PUT, row)
 
 
 def _read(settings: str) -> Tenant:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Final
 
@@ -16,6 +14,7 @@ from offhook.core.login import CloudId
 from offhook.portal.base import Package, Part
 from offhook.portal.ports import Clock
 from offhook.portal.published import Published
+from offhook.web import dates
 from offhook.web.app import error_answer
 from offhook.web.http import Answer, Call, Handler
 
@@ -72,19 +71,10 @@ def is_unchanged(headers: Mapping[str, str], package: Package, now_s: int) -> bo
     if (tags := headers.get("if-none-match")) is not None:
         candidates = [tag.strip().removeprefix("W/") for tag in tags.split(",")]
         return tags.strip() == "*" or package.etag in candidates
-    since_s = _date(headers.get("if-modified-since", ""))
+    since_s = dates.read(headers.get("if-modified-since", "")[:100])
     if since_s is None:
         return False
     return since_s == package.modified_s or package.modified_s < since_s <= now_s
-
-
-def _date(text: str) -> int | None:
-    """The seconds since 1970 of an HTTP date; None for anything else, which counts as not sent."""
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _wrong_method(call: Call) -> Answer | None:

@@ -21,12 +21,13 @@ SUFFIXES: Final = (
     Key("Timeout", Whole(0, unit="seconds"), "seen", "The wait for an answer."),
 )
 
-# The prefix accountRemovalReporter is a decision of ours (D14); so is what interval 0 means (D9).
+# The prefixes accountRemovalReporter (D14) and extGlobalProv (D24) are decisions of ours; so is interval 0 (D9).
 SERVICES: Final = (
     Service("InitialProvisioning", "documented", "The account, when the user signs in.", portal_only=True),
     Service("initialGlobalProvisioning", "documented", "Quick dials and dial actions, when the user signs in.",
             portal_only=True),
     Service("extProv", "documented", "The account again, later on."),
+    Service("extGlobalProv", "inferred", "Quick dials and dial actions again, later on."),
     Service("dialActionWs", "documented", "Dial actions again, later on.", portal_only=True),
     Service("accountRemovalReporter", "inferred", "Told when an account is removed or logged out."),
     Service("pushTokenReporter", "documented", "Told the push tokens at each fresh start of the app."),
@@ -54,6 +55,8 @@ EXTERNAL_PROVISIONING: Final = Section("External Provisioning", (
     Key("extProvAuthPassword", Text(), "documented", "Password for HTTP authentication."),
     Key("extProvInterval", Whole(0, unit="seconds"), "documented",
         "The time between two checks; 0 means only when an account is created or edited.", "0"),
+    Key("extGlobalProvInterval", Whole(0, unit="seconds"), "inferred",
+        "The time between two checks of the global part; 0 means never by itself.", "0"),
     Key("extProvLogoutStatusCode", Whole(300, 599), "documented", "The HTTP status that logs the user out."),
     Key("vpnStartupUrl", WebAddress(), "inferred", "A service that is asked before the app registers."),
 ))

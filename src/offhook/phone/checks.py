@@ -1,0 +1,157 @@
+"""The three things a phone keeps up to date: how often it asks for each, and one check of one (D9 to D11, D24)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, TypeAlias
+
+import msgspec
+
+from offhook.core import webservice
+from offhook.core.diagnostics import Diagnostic
+from offhook.core.errors import Invalid, OffhookError
+from offhook.core.webservice import Definition, Request
+from offhook.phone import again, news, reports
+from offhook.phone.again import LogOut, New, Outcome, Unchanged, Useless
+from offhook.phone.commands import Fetch, Flow, KeepTheme, Remark, Skip, fetch, fetch_all
+from offhook.phone.device import Device
+from offhook.phone.news import News
+from offhook.phone.portal import Portal
+from offhook.phone.saved import Saved
+from offhook.phone.talk import ACCOUNT_PART, BASE, GLOBAL_PART, THEME, question
+
+
+class Check(Enum):
+    """What is kept up to date, in the order in which it is asked for.
+
+    The account comes first, since it may end everything; the global part comes after the portal, which it lies upon.
+    """
+
+    ACCOUNT = ACCOUNT_PART
+    PORTAL = "portal part"
+    GLOBAL = GLOBAL_PART
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What came of a check: `outcome` decides when it is done again; `news` is all that waits to be applied."""
+
+    outcome: Outcome
+    news: News
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """Who asks, what the phone has, and what waits to be applied already."""
+
+    saved: Saved
+    device: Device
+    news: News
+    strict: bool = False
+
+
+# The services whose answers make up each of them.
+PARTS: Final = {Check.ACCOUNT: (ACCOUNT_PART,), Check.PORTAL: (BASE, THEME), Check.GLOBAL: (GLOBAL_PART,)}
+_PREFIXES: Final = {Check.ACCOUNT: webservice.REPROVISIONING, Check.GLOBAL: webservice.GLOBAL_REPROVISIONING}
+_Parts: TypeAlias = tuple[tuple[str, Outcome], ...]
+
+
+def intervals(saved: Saved) -> dict[Check, int]:
+    """The seconds between two checks; 0 where nothing is asked by itself, no key where there is nothing to ask."""
+    plan = saved.reprovisioning
+    found = {Check.PORTAL: plan.interval_s if plan.enabled else 0}
+    for check in _PREFIXES:
+        if definition := _definition(check, saved):
+            found[check] = definition.interval_s
+    return found
+
+
+def ask(check: Check, asking: Asking) -> Flow[Checked]:
+    """Ask for one of them; what cannot be used changes nothing (D11)."""
+    if check is Check.PORTAL:
+        checked = yield from _portal(asking)
+    else:
+        checked = yield from _service(check, asking)
+    if isinstance(checked.outcome, Useless):
+        yield Remark(Diagnostic(check.value, checked.outcome.why))
+    return checked
+
+
+def _service(check: Check, asking: Asking) -> Flow[Checked]:
+    service, saved = check.value, asking.saved
+    definition = _definition(check, saved)
+    if definition is None:
+        yield Skip(service, "the account names no such service")
+        return Checked(Unchanged(), asking.news)
+    try:
+        prepared = webservice.prepare(definition, reports.account_scope(saved, asking.device), strict=asking.strict)
+    except Invalid as error:
+        return Checked(Useless(f"cannot be asked: {error.text}"), asking.news)
+    for diagnostic in prepared.diagnostics:
+        yield Remark(diagnostic)
+    # When the portal's part is new, the global part is laid over it as a whole.
+    stale = check is Check.GLOBAL and asking.news.app is not None
+    answer = yield from fetch(_fetch(service, prepared.request, asking, known=not stale))
+    outcome = again.outcome(answer, definition.logout_status if check is Check.ACCOUNT else 0)
+    return _read(((service, outcome),), asking)
+
+
+def _portal(asking: Asking) -> Flow[Checked]:
+    saved = asking.saved
+    portal = Portal(saved.portal)
+    urls = {part: portal.part_url(saved.cloud_id, part) for part in (BASE, THEME)}
+    answers = yield from fetch_all(*(_fetch(part, Request("GET", url), asking) for part, url in urls.items()))
+    about, looks = map(again.outcome, answers)
+    checked = _read(((BASE, about), (THEME, looks)), asking)
+    if isinstance(looks, New) and not isinstance(checked.outcome, Useless):
+        try:
+            yield KeepTheme(looks.response.body)
+        except OffhookError as error:
+            return Checked(again.unusable(error), asking.news)
+    return checked
+
+
+def _fetch(service: str, request: Request, asking: Asking, *, known: bool = True) -> Fetch:
+    validator = asking.saved.validators.get(service) if known else None
+    return question(asking.device, service, again.conditional(request, validator))
+
+
+def _read(parts: _Parts, asking: Asking) -> Checked:
+    """All of the parts, or none of them."""
+    for _, outcome in parts:
+        if isinstance(outcome, Useless | LogOut):
+            return Checked(outcome, asking.news)
+    found = asking.news
+    try:
+        for service, outcome in parts:
+            found = _laid_in(found, service, outcome, asking.saved)
+        # Whether an app could work with it is better known now than when it is to be applied.
+        news.apply(asking.saved, found, asking.device.locale)
+    except Invalid as error:
+        return Checked(again.unusable(error), asking.news)
+    return Checked(parts[0][1], found)
+
+
+def _laid_in(found: News, service: str, outcome: Outcome, saved: Saved) -> News:
+    if isinstance(outcome, Unchanged):
+        return _right_as_it_is(found, service, outcome, saved)
+    assert isinstance(outcome, New)
+    match service:
+        case "base":
+            return news.read_base(found, outcome.response, saved)
+        case "theme":
+            return news.read_theme(found, outcome.response, saved)
+        case "global part":
+            return news.read_common(found, outcome.response)
+        case _:
+            return news.read_account(found, outcome.response)
+
+
+def _right_as_it_is(found: News, service: str, outcome: Unchanged, saved: Saved) -> News:
+    """What waited is no longer news; another validator for what the phone has is kept."""
+    left = found.without(service)
+    if outcome.validator is None or outcome.validator == saved.validators.get(service):
+        return left
+    return msgspec.structs.replace(left, validators={**left.validators, service: outcome.validator})
+
+
+def _definition(check: Check, saved: Saved) -> Definition | None:
+    return webservice.define(_PREFIXES[check], saved.account.text)

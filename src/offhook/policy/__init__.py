@@ -1,0 +1,1 @@
+"""Safety limits: pure rules that compute and never act."""

@@ -1,0 +1,89 @@
+"""Whether a request comes from the install it names: by token, SIP credentials, or the user's password (D20)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from typing import Final
+
+from offhook.core.errors import Refused, Unavailable
+from offhook.provider.againrequest import AgainRequest
+from offhook.provider.compose import Composer, Grant
+from offhook.provider.limits import Attempts
+from offhook.provider.ports import Clock, LifeStore, Passwords, Standing
+from offhook.provider.sealing import DIGEST_BYTES, SIGN_IN_PASSWORD, KeyedHash, place_of
+from offhook.provider.subscriber import username_key
+from offhook.provider.tenant import Credential
+
+WRONG: Final = "This device is not known here. Please sign in again."
+
+
+class Authenticity:
+    """Finds the install of a request: one query, and a keyed hash unless the Cloud ID keeps the user's own password."""
+
+    def __init__(
+        self,
+        *,
+        store: LifeStore,
+        tokens: KeyedHash,
+        passwords: Passwords,
+        composer: Composer,
+        attempts: Attempts,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._passwords = passwords
+        self._composer = composer
+        self._attempts = attempts
+        self._clock = clock
+
+    async def check(self, request: AgainRequest) -> Standing:
+        """The install, whatever became of it. Raises Refused, TooMany and Unavailable.
+
+        Who is right is never told to wait, since only what is wrong counts as a try.
+        """
+        standing = await self._store.standing(request.cloud_id, request.install_id)
+        if standing is not None and self._is_known(standing, request):
+            return standing
+        attempt = self._attempts.begin(request.cloud_id, request.install_id, request.client, self._clock.now_s())
+        try:
+            fits = standing is not None and await self._fits_otherwise(standing, request)
+        except Unavailable:
+            self._attempts.withdraw(attempt)
+            raise
+        if standing is None or not fits:
+            self._attempts.failed(attempt)
+            raise Refused(WRONG)
+        self._attempts.withdraw(attempt)
+        return standing
+
+    def _is_known(self, standing: Standing, request: AgainRequest) -> bool:
+        sent = (self._tokens.of(request.secret), self._tokens.of_pair(request.username, request.secret))
+        # Not any(): it would stop at the one that fits.
+        return sum(hmac.compare_digest(known, one) for known in hashes(standing.hashes) for one in sent) > 0
+
+    async def _fits_otherwise(self, standing: Standing, request: AgainRequest) -> bool:
+        """Where the Cloud ID has other credentials now than the install was given, or the user's own password."""
+        if standing.state is None or standing.ended in {"revoked", "deleted", "reported", "replaced"}:
+            return False
+        match standing.tenant.credential:
+            case Credential.TOKEN:
+                return False
+            case Credential.SIP:
+                return self._has_sip_credentials(standing, request)
+            case Credential.PASSWORD:
+                subscriber = standing.subscriber()
+                row = place_of(subscriber.cloud_id, username_key(subscriber.username), SIGN_IN_PASSWORD)
+                return await self._passwords.verify(subscriber.password, request.secret, row)
+
+    def _has_sip_credentials(self, standing: Standing, request: AgainRequest) -> bool:
+        grant = Grant(standing.install_id, request.secret, again=True)
+        pair = self._composer.compose(standing.tenant, standing.subscriber(), grant).sip_credentials()
+        known, sent = self._tokens.of_pair(*pair), self._tokens.of_pair(request.username, request.secret)
+        return bool(pair[1]) and hmac.compare_digest(known, sent)
+
+
+def hashes(joined: bytes) -> Iterator[bytes]:
+    """The hashes that an install's column holds, one behind the other."""
+    return (joined[start : start + DIGEST_BYTES] for start in range(0, len(joined), DIGEST_BYTES))

@@ -1,0 +1,168 @@
+"""Re-provisioning: what an install gets that asks again, or that it has it already, or that it is to be logged out."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+import msgspec
+
+from offhook.core.errors import Refused, Unavailable
+from offhook.core.secret import Discreet
+from offhook.provider import globalpart
+from offhook.provider.againrequest import AgainRequest
+from offhook.provider.authenticity import WRONG, Authenticity, hashes
+from offhook.provider.compose import Composer, Grant
+from offhook.provider.fleetguard import RETRY_AFTER_S, FleetGuard
+from offhook.provider.ports import Clock, Ending, LifeStore, Sighting, Standing
+from offhook.provider.sealing import KeyedHash
+from offhook.provider.sightings import Sightings
+from offhook.provider.signin import EXPIRED, SUSPENDED
+from offhook.provider.tenant import Credential
+from offhook.provider.validators import Edition, Validators
+
+ACCOUNT: Final = "account"
+GLOBAL: Final = "global"
+# What an install was given last, what it came with, and two whose answers may still be on their way.
+MOST_HASHES: Final = 4
+MESSAGES: Final = {
+    Ending.REVOKED: "Your provider has signed this device out.",
+    Ending.DELETED: "Your account does not exist any more.",
+    Ending.REPORTED: "This device was signed out.",
+    Ending.SUSPENDED: SUSPENDED,
+    Ending.EXPIRED: EXPIRED,
+}
+
+
+class Fresh(Discreet, frozen=True):
+    """The whole answer."""
+
+    install_id: str
+    document: bytes
+    validators: Validators
+
+    def __str__(self) -> str:
+        return f"{self.install_id}, {len(self.document)} bytes"
+
+
+class Unchanged(msgspec.Struct, frozen=True):
+    """The install has it already."""
+
+    install_id: str
+    validators: Validators
+
+
+class LoggedOut(msgspec.Struct, frozen=True):
+    """The install is to be logged out, with this status and message."""
+
+    install_id: str
+    status: int
+    reason: Ending
+    message: str
+
+
+Outcome: TypeAlias = Fresh | Unchanged | LoggedOut
+
+
+class Reprovision:
+    """The use cases of both services that an install calls from time to time."""
+
+    def __init__(
+        self,
+        *,
+        authenticity: Authenticity,
+        store: LifeStore,
+        guard: FleetGuard,
+        sightings: Sightings,
+        composer: Composer,
+        tokens: KeyedHash,
+        clock: Clock,
+    ) -> None:
+        self._authenticity = authenticity
+        self._store = store
+        self._guard = guard
+        self._sightings = sightings
+        self._composer = composer
+        self._tokens = tokens
+        self._clock = clock
+
+    async def account(self, request: AgainRequest) -> Outcome:
+        """The account of the install's user. Raises Refused, TooMany, Unavailable; a fault never logs anybody out."""
+        standing = await self._recognised(request)
+        outcome = await self._without_composing(ACCOUNT, standing, request)
+        if outcome is not None:
+            return outcome
+        grant = Grant(standing.install_id, request.secret, request.secret, again=True)
+        composition = self._composer.compose(standing.tenant, standing.subscriber(), grant)
+        if standing.tenant.credential is Credential.SIP:
+            given = self._tokens.of_pair(*composition.sip_credentials())
+            came_with = self._tokens.of_pair(request.username, request.secret)
+            await self._remember(standing, given, came_with)
+        return self._answer(ACCOUNT, standing, request, composition.dumps())
+
+    async def common(self, request: AgainRequest) -> Outcome:
+        """The global part for the install's user; raises as `account`."""
+        standing = await self._recognised(request)
+        outcome = await self._without_composing(GLOBAL, standing, request)
+        if outcome is not None:
+            return outcome
+        common = globalpart.parse(standing.tenant.common)
+        answer = globalpart.for_user(common, standing.subscriber().quick_dials)
+        return self._answer(GLOBAL, standing, request, answer.dumps())
+
+    async def _recognised(self, request: AgainRequest) -> Standing:
+        """The install, unless another one has taken its place; that one must not be logged out for it."""
+        standing = await self._authenticity.check(request)
+        if standing.ended is Ending.REPLACED:
+            raise Refused(WRONG)
+        if standing.ended is None and standing.state is None:
+            raise Unavailable(f"The install {standing.install_id} has no user. Restore the database from a backup.")
+        return standing
+
+    async def _without_composing(self, service: str, standing: Standing, request: AgainRequest) -> Outcome | None:
+        """The outcome, when it is known before anything is composed: a logout, or that nothing has changed."""
+        now_s = self._clock.now_s()
+        edition = _edition(service, standing)
+        self._guard.asked(standing)
+        if service == ACCOUNT:
+            held_s = edition.held_s(request.claim)
+            self._sightings.saw(Sighting(standing.install_id, now_s, held_s, request.user_agent))
+        if reason := _reason(standing, now_s):
+            return await self._logout(standing, reason)
+        validators = edition.is_held(request.claim, now_s)
+        return None if validators is None else Unchanged(standing.install_id, validators)
+
+    async def _logout(self, standing: Standing, reason: Ending) -> LoggedOut:
+        expired = reason is Ending.EXPIRED
+        decided_s = (standing.expires_s or 0) if expired else standing.decided_s
+        if not await self._guard.lets_go(standing, reason, decided_s):
+            raise Unavailable("The fleet guard holds this logout back.", RETRY_AFTER_S)
+        return LoggedOut(standing.install_id, standing.tenant.logout_status, reason, MESSAGES[reason])
+
+    async def _remember(self, standing: Standing, given: bytes, came_with: bytes) -> None:
+        """Keep what the install is about to be given, before it is: else a lost note would lock it out for good."""
+        known = list(hashes(standing.hashes))
+        if known[:1] == [given]:
+            return
+        wanted = dict.fromkeys([given, came_with, *known])
+        await self._store.remember(standing.install_id, b"".join(list(wanted)[:MOST_HASHES]))
+
+    def _answer(self, service: str, standing: Standing, request: AgainRequest, document: bytes) -> Outcome:
+        digest = self._tokens.digest(document)
+        edition = _edition(service, standing)
+        validators = edition.validators(digest)
+        if edition.has(request.claim, digest):
+            return Unchanged(standing.install_id, validators)
+        return Fresh(standing.install_id, document, validators)
+
+
+def _edition(service: str, standing: Standing) -> Edition:
+    return Edition(service, standing.install_id, standing.modified_s, standing.created_s)
+
+
+def _reason(standing: Standing, now_s: int) -> Ending | None:
+    """Why the install is to be logged out: somebody's decision, never that something is missing."""
+    if standing.ended is not None:
+        return standing.ended
+    if standing.expires_s is not None and standing.expires_s <= now_s:
+        return Ending.EXPIRED
+    return None

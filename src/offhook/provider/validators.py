@@ -1,0 +1,77 @@
+"""Whether a phone has the answer already: what we said of it, and what the phone says it has (D10)."""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+_TAG: Final = re.compile(r'(?:W/)?"([0-9a-f]{1,16})-([0-9a-f]{16})-([0-9a-f]{32})"')
+_MOST_TAGS: Final = 16
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What a request says its sender has: the value of If-None-Match if it has one, the date of If-Modified-Since."""
+
+    tags: str | None = None
+    since_s: int | None = None
+
+
+class Validators(msgspec.Struct, frozen=True):
+    """What we say of an answer: when it was modified, and its tag."""
+
+    modified_s: int
+    etag: str
+
+
+class Edition(msgspec.Struct, frozen=True):
+    """One service's answer to one install as of `modified_s`, before anything is composed.
+
+    Between two changes an answer stays the same, byte for byte. So the date that we gave, or a tag with this date that
+    was made for this install and service, is enough to know that the phone has it.
+    """
+
+    service: str
+    install_id: str
+    modified_s: int
+    created_s: int
+
+    @property
+    def mark(self) -> str:
+        """Tells the tags of one install and service from those of any other."""
+        return blake2b(f"{self.service}|{self.install_id}".encode(), digest_size=8).hexdigest()
+
+    def validators(self, digest: str) -> Validators:
+        """The validators of the answer with this digest."""
+        return Validators(self.modified_s, f'"{self.modified_s:x}-{self.mark}-{digest}"')
+
+    def is_held(self, claim: Claim, now_s: int) -> Validators | None:
+        """The validators to repeat when the phone has this edition, else None.
+
+        A date that we never gave is compared as RFC 9110 says. It is in doubt when it lies in the future, or before the
+        install was issued; a doubt is answered whole.
+        """
+        if claim.tags is not None:
+            held = (tag for tag in self._own_tags(claim) if int(tag[1], 16) == self.modified_s)
+            return next((Validators(self.modified_s, tag[0].removeprefix("W/")) for tag in held), None)
+        since_s = claim.since_s
+        if since_s is None or not (since_s == self.modified_s or self._is_covered(since_s, now_s)):
+            return None
+        return Validators(self.modified_s, "")
+
+    def has(self, claim: Claim, digest: str) -> bool:
+        """Whether the phone has an earlier edition with the very same bytes."""
+        return claim.tags is not None and any(tag[3] == digest for tag in self._own_tags(claim))
+
+    def held_s(self, claim: Claim) -> int:
+        """The date of what the phone has, as far as it says so; 0 when it does not."""
+        return max((int(tag[1], 16) for tag in self._own_tags(claim)), default=claim.since_s or 0)
+
+    def _is_covered(self, since_s: int, now_s: int) -> bool:
+        return max(self.modified_s, self.created_s) < since_s <= now_s
+
+    def _own_tags(self, claim: Claim) -> list[re.Match[str]]:
+        found = [match for match, _ in zip(_TAG.finditer(claim.tags or ""), range(_MOST_TAGS), strict=False)]
+        return [tag for tag in found if tag[2] == self.mark]

@@ -1,0 +1,182 @@
+"""`offhook phone` after the sign-in: single steps, and a phone that runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_phone import COMMAND, ROOT, run, sign_in, told
+from tests.phone.world_life import LivingWorld, refusal
+from tests.world_portal import served
+
+
+@pytest.fixture
+def world() -> LivingWorld:
+    return LivingWorld()
+
+
+@pytest.fixture
+def portal(world: LivingWorld) -> Iterator[str]:
+    with served(world) as address:
+        yield address
+
+
+@pytest.fixture
+def state(portal: str, tmp_path: Path) -> Path:
+    assert sign_in(portal, tmp_path / "phone").exit_code == 0
+    return tmp_path / "phone"
+
+
+def codec(state: Path) -> str:
+    keys = told(run("show", "--state", state, "--json"))["account"]
+    return "".join(row["value"] for row in keys if row["key"] == "codecOrder")
+
+
+def test_a_refresh(world: LivingWorld, state: Path) -> None:
+    """The state, and the status of each service that was asked."""
+    first = told(run("refresh", "--state", state, "--json"))
+    second = told(run("refresh", "--state", state, "--json"))
+
+    assert (first["state"], first["error"]) == ("running", None)
+    assert first["status"] == {"account part": 200, "base": 304, "theme": 304, "global part": 200}
+    assert second["status"] == dict.fromkeys(first["status"], 304)
+
+
+def test_a_change_waits_between_commands(world: LivingWorld, state: Path) -> None:
+    """A call that one command began keeps back what the next one found, until another ends it."""
+    run("settings", "open", "--state", state)
+    run("call", "start", "204", "--incoming", "--state", state)
+    world.change_account()
+
+    waiting = told(run("refresh", "--state", state, "--json"))
+    assert (waiting["state"], codec(state)) == ("waiting for a safe moment", "0,8")
+    run("call", "end", "--state", state)
+    assert codec(state) == "0,8"
+    done = run("settings", "close", "--state", state)
+
+    assert "State: running." in done.stdout
+    assert codec(state) == "9"
+    history = told(run("show", "--state", state, "--json"))["history"]
+    assert [(call["number"], call["incoming"]) for call in history] == [("204", True)]
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, 6), (429, 7), (403, 3)])
+def test_a_refresh_that_fails_says_so(world: LivingWorld, state: Path, status: int, code: int) -> None:
+    """With the words of the server and the exit code for what happened; the account stays."""
+    world.instead["again"] = refusal(status, "Later.")
+
+    done = run("refresh", "--state", state)
+
+    assert done.exit_code == code
+    assert "Later." in done.stderr
+    assert codec(state) == "0,8"
+
+
+def test_a_logout_and_a_return(portal: str, state: Path) -> None:
+    """It waits for a call; then the phone is empty; the return brings back what is the user's."""
+    run("edit", "theme", "dark", "--preference", "--state", state)
+    run("dial", "add", "mum", "Mother", "100", "--state", state)
+    run("call", "start", "--state", state)
+    assert told(run("logout", "--state", state, "--json"))["state"] == "waiting for a safe moment"
+
+    done = told(run("call", "end", "--state", state, "--json"))
+
+    assert (done["state"], done["status"]) == ("signed out", {"removal report": 200})
+    assert run("show", "--state", state).exit_code == 4
+    assert run("refresh", "--state", state).exit_code == 4
+    assert run("run", "--state", state).exit_code == 4
+    sign_in(portal, state)
+    content = told(run("show", "--state", state, "--json"))
+    assert "mum" in [item["id"] for item in content["quick_dials"]]
+    assert [row["value"] for row in content["preferences"] if row["key"] == "theme"] == ["dark"]
+    assert len(content["history"]) == 1
+
+
+def test_a_forced_logout_shows_the_words(world: LivingWorld, state: Path) -> None:
+    """At once, and whenever somebody asks for the phone afterwards."""
+    world.instead["again"] = refusal(410, "Your seat was given up.")
+
+    done = run("refresh", "--state", state)
+
+    assert done.exit_code == 0
+    assert "Your seat was given up.\nState: signed out." in done.stdout
+    assert "Your seat was given up." in run("show", "--state", state).stderr
+
+
+def test_a_presence_that_cannot_be_read_is_none(state: Path) -> None:
+    """The phone goes on as if it had just been started."""
+    run("call", "start", "--state", state)
+    (state / "presence" / "presence.bin").write_bytes(b"rubbish")
+
+    assert told(run("refresh", "--state", state, "--json"))["state"] == "running"
+
+
+def started(state: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    return subprocess.Popen(
+        [*COMMAND, "run", "--state", str(state)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+
+
+def until(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stdout
+    heard = ""
+    deadline = time.monotonic() + 20
+    for line in process.stdout:
+        heard += line
+        if words in line or time.monotonic() > deadline:
+            break
+    assert words in heard, heard
+    return heard
+
+
+def say(process: subprocess.Popen[str], *lines: str) -> None:
+    assert process.stdin
+    process.stdin.write("".join(f"{line}\n" for line in lines))
+    process.stdin.flush()
+
+
+def test_a_phone_that_runs(world: LivingWorld, state: Path) -> None:
+    """It takes typed commands, one a line, and shows what comes of them."""
+    with started(state) as process:
+        until(process, "next check:")
+        world.change_account()
+        say(process, "call start 204", "refresh")
+        until(process, "state: waiting for a safe moment")
+        say(process, "call", "edit dtmfOrder info", 'dial mum "My mother" 100', "settings", "settings close")
+        until(process, "account part: 304")
+        say(process, "nonsense", "'", "", "settings open", "settings")
+        until(process, "There are the commands")
+        until(process, "cannot be read")
+        say(process, "logout")
+        until(process, "removal report: 200")
+        until(process, "The phone is closed.")
+
+    assert process.returncode == 0
+    assert len(world.said("removed")) == 1
+
+
+@pytest.mark.parametrize("how", ["quit", "SIGTERM"])
+def test_a_phone_that_is_closed(state: Path, how: str) -> None:
+    """It ends cleanly, and stays signed in."""
+    with started(state) as process:
+        until(process, "next check:")
+        if how == "quit":
+            say(process, "quit")
+        else:
+            process.send_signal(signal.SIGTERM)
+        until(process, "The phone is closed.")
+
+    assert process.returncode == 0
+    assert codec(state) == "0,8"

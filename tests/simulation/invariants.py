@@ -1,0 +1,180 @@
+"""What is always true, one function for each sentence: it returns what was seen against it, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
+
+from offhook.phone import checks
+from offhook.phone.backup import Backup
+from offhook.phone.checks import Check
+from offhook.phone.saved import Left, Saved
+from tests.simulation import things
+from tests.simulation.phone import INSTALL_KEY, NEVER, Phone
+from tests.simulation.server import holds_secret
+from tests.simulation.things import Things
+from tests.simulation.truth import COMMON_MARK, DIAL_MARK, Install, Marks, Truth, User
+
+# Network and timeouts come on top of an interval: base and theme together, the account before the global part.
+LEEWAY_S = 180
+
+
+def every_change_arrives_in_time(phone: Phone, saved: Saved, user: User, truth: Truth) -> str:
+    """A phone that can reach the server has every change within its interval, within 24 hours for the portal part."""
+    for check, interval_s in checks.intervals(saved).items():
+        horizon_s = phone.heap.now_s - interval_s - LEEWAY_S
+        if interval_s and phone.reaching_s.get(check.value, NEVER) <= horizon_s:
+            since = {name: marks.since(horizon_s) for name, marks in _carried(check, user, truth).items()}
+            if seen := _not_among(since, held(check, saved, truth)):
+                return f"{check.value}, asked for every {interval_s:,} s: {seen}"
+    return ""
+
+
+def an_answer_brings_every_change(check: Check, since_s: float, saved: Saved, user: User, truth: Truth) -> str:
+    """A phone that can reach the server has every change: what was true when the server answered, or later."""
+    since = {name: marks.since(since_s) for name, marks in _carried(check, user, truth).items()}
+    seen = _not_among(since, held(check, saved, truth))
+    return f"after an answer of the {check.value}: {seen}" if seen else ""
+
+
+def nobody_is_logged_out_without_a_decision(install: Install, reason: str, status: int) -> str:
+    """No phone was logged out without a decision by an administrator or a rule."""
+    return "" if reason else f"install {install.id} of {install.user} was answered {status}, and nobody had decided so"
+
+
+def nobody_leaves_untold(phone: Phone) -> str:
+    """No phone was logged out without a decision by an administrator or a rule, or by its user."""
+    told = phone.told_to_leave_s <= phone.heap.now_s or phone.wants_out
+    return "" if told else "it begins to log out, and neither the server nor its user had said so"
+
+
+def who_should_be_out_is_told(install: Install, reason: str, status: int) -> str:
+    """Each that should be out is out after its next answer."""
+    return f"install {install.id} of {install.user} is {reason}, and was answered {status}" if reason else ""
+
+
+def who_is_told_leaves(phone: Phone) -> str:
+    """Each that should be out is out after its next answer, when no call is in progress."""
+    late = phone.heap.now_s - max(phone.told_to_leave_s, phone.free_since_s) > LEEWAY_S and not phone.busy_since_s
+    return f"it was told to leave at {phone.told_to_leave_s:.0f} s and is still signed in" if late else ""
+
+
+def nothing_of_the_user_is_lost(made: Things, saved: Saved | None, backup: Backup | None) -> str:
+    """No user's change, call history or quick dial is lost, also across logout and return."""
+    found = things.of_backup(backup) if backup else {}
+    found |= things.of_record(saved) if saved else {}
+    lost = made.lost(found)
+    return f"{lost}, in {'the record' if saved else 'the backup' if backup else 'nothing'}" if lost else ""
+
+
+def nobody_gets_anothers_things(saved: Saved) -> str:
+    """Nobody gets another user's backup."""
+    stranger = things.of_others(things.of_record(saved), saved.username)
+    return f"the record of {saved.username}: {stranger}" if stranger else ""
+
+
+def every_change_is_answered(act: tuple[str, str], made: Things) -> str:
+    """No user's change is lost: it is kept, or the user is told why not."""
+    return f"{act[0]} was neither kept nor refused" if act in made.told else ""
+
+
+def the_vault_is_readable(found: Saved | Left | None, damage: str, expected: Iterable[Saved | Left | None]) -> str:
+    """The vault is readable after every crash: it holds what was saved last, or what was being saved."""
+    if damage:
+        return damage
+    if any(found == one for one in expected):
+        return ""
+    return f"it holds {_shown(found)}, and should hold one of {', '.join(map(_shown, expected))}"
+
+
+def no_report_leaves_the_queue_early(phone: Phone, report_id: str) -> str:
+    """No removal report is lost: it stays until it is delivered."""
+    return "" if phone.report_delivered else f"{report_id} is dropped, and was not delivered"
+
+
+def no_report_is_missing(found: Iterable[str], phone: Phone) -> str:
+    """No removal report is lost: what is in the queue is there after every crash."""
+    missing = sorted(phone.reports - phone.reports_in_doubt - set(found))
+    return f"{missing[0]} is not in the queue any more" if missing else ""
+
+
+def every_removal_is_reported(phone: Phone, saved: Saved) -> str:
+    """No removal report is lost: no record goes before its report is in the queue."""
+    install_id = saved.account.text(INSTALL_KEY)
+    return "" if install_id in phone.reported_installs else f"install {install_id} went without a report"
+
+
+def a_report_is_taken(install: Install | None, status: int) -> str:
+    """No removal report is lost: the provider takes every one that a phone sends."""
+    whose = f"install {install.id} of {install.user}" if install else "an install that nobody has"
+    return f"the report of {whose} was answered {status}"
+
+
+def every_report_has_arrived(install: Install) -> str:
+    """No removal report is lost: in the end, each install whose phone signed out has ended."""
+    return "" if install.ended else f"install {install.id} of {install.user} is still active, and its phone signed out"
+
+
+def no_secret_is_told(text: str) -> str:
+    """No secret appears in any log, report or error."""
+    return f"{text[:300]!r}" if holds_secret(text) else ""
+
+
+def no_answer_is_older(check: str, said: Mapping[str, str], truth: Mapping[str, Marks]) -> str:
+    """The server's answer is at no time older than what the phone already had: it is what was decided last."""
+    wrong = {name: (said.get(name), marks.now) for name, marks in truth.items() if said.get(name) != marks.now}
+    return "; ".join(f"{check}: {name} is {was!r} and should be {now!r}" for name, (was, now) in wrong.items())
+
+
+def dates_only_grow(check: str, before: tuple[str, bytes], after: tuple[str, bytes]) -> str:
+    """The server's answer is at no time older than what the phone already had: another answer has a later date."""
+    if not before[0] or not after[0] or before[1] == after[1]:
+        return ""
+    grown = parsedate_to_datetime(after[0]) > parsedate_to_datetime(before[0])
+    return "" if grown else f"{check}: another answer is of {after[0]}, the one before was of {before[0]}"
+
+
+def who_is_right_is_known(install: Install, status: int) -> str:
+    """A phone that can reach the server has every change: it is recognised, and never told to wait or to go away."""
+    return f"install {install.id} of {install.user} was answered {status}"
+
+
+def nothing_breaks(what: str, error: BaseException) -> str:
+    """No code of ours meets anything that it is not made for."""
+    return f"{what}: {type(error).__name__}: {error}"
+
+
+def held(check: Check, saved: Saved, truth: Truth) -> dict[str, str]:
+    """The marks that a record carries."""
+    match check:
+        case Check.ACCOUNT:
+            return {name: value.content for name, value in saved.account.values().items() if name.startswith("X-mark")}
+        case Check.GLOBAL:
+            dials = {item.id: item.display_name for item in saved.quick_dials}
+            return {COMMON_MARK: saved.preferences.text(COMMON_MARK), DIAL_MARK: dials.get(DIAL_MARK, "")}
+        case Check.PORTAL:
+            return {"X-mark-app": saved.account.text("X-mark-app"), "theme": truth.themes.get(saved.theme, "unknown")}
+
+
+def _carried(check: Check, user: User, truth: Truth) -> dict[str, Marks]:
+    match check:
+        case Check.ACCOUNT:
+            return truth.account(user)
+        case Check.GLOBAL:
+            return truth.common(user)
+        case Check.PORTAL:
+            return truth.portal(user)
+
+
+def _not_among(since: Mapping[str, list[str]], has: Mapping[str, str]) -> str:
+    for name, possible in since.items():
+        if has.get(name) not in possible:
+            return f"{name} is {has.get(name)!r} and should be {possible[-1]!r}"
+    return ""
+
+
+def _shown(record: Saved | Left | None) -> str:
+    if not isinstance(record, Saved):
+        return repr(record)
+    leaving = record.leaving.step.value if record.leaving else "staying"
+    return f"{record!r} with {len(record.history)} calls, {leaving}"

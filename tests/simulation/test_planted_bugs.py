@@ -1,0 +1,222 @@
+"""The simulation finds things: six plausible bugs, planted one at a time, are each caught within a few seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from offhook.core import webservice
+from offhook.core.mergeable import Document
+from offhook.core.webservice import Response
+from offhook.phone import reports
+from offhook.phone.backup import Backup, Found
+from offhook.phone.commands import DeviceCommand, DeviceReply, Fetch, PutReport, Update
+from offhook.phone.files import UNFINISHED
+from offhook.phone.handset import Handset
+from offhook.phone.kept import Kept
+from offhook.phone.reports import Report
+from offhook.phone.saved import Saved
+from offhook.phone.talk import ACCOUNT_PART
+from offhook.provider.authenticity import Authenticity
+from offhook.provider.fleetguard import FleetGuard
+from offhook.provider.limits import Attempts
+from offhook.provider.ports import Ending, Standing
+from offhook.provider.reports import Reports
+from offhook.provider.reprovision import Reprovision
+from offhook.storage.database import Database
+from offhook.storage.life import LifeStore
+from offhook.web import again
+from offhook.web.http import Handler
+from tests.simulation.disk import PhoneDisk
+from tests.simulation.finding import Finding
+from tests.simulation.phone import FOLDER, Phone
+from tests.simulation.server import QuickPasswords, Server, no_time
+from tests.simulation.world import Plan, simulate
+
+SEEDS = range(1, 13)
+
+
+class _DatesOffByOne(LifeStore):
+    """`modified > since` became `modified > since + 1`: a change of the very next second counts as known."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.known: dict[str, int] = {}
+
+    async def standing(self, cloud_id: str, install_id: str) -> Standing | None:
+        found = await super().standing(cloud_id, install_id)
+        if found is None:
+            return None
+        told_s = self.known.setdefault(install_id, found.modified_s)
+        if found.modified_s == told_s + 1:
+            return msgspec.structs.replace(found, modified_s=told_s)
+        self.known[install_id] = found.modified_s
+        return found
+
+
+class _TokensOfRevokedForgotten(LifeStore):
+    """The token goes with the revocation, and is looked at before anybody asks why."""
+
+    async def standing(self, cloud_id: str, install_id: str) -> Standing | None:
+        found = await super().standing(cloud_id, install_id)
+        if found is not None and found.ended is Ending.REVOKED:
+            return msgspec.structs.replace(found, hashes=b"")
+        return found
+
+
+class _BuggyServer(Server):
+    """Re-provisioning on a store with a bug."""
+
+    def make_store(self) -> LifeStore:
+        """The store with a bug."""
+        raise NotImplementedError
+
+    def build(self) -> dict[str, Handler]:
+        parts = self.parts
+        store = self.make_store()
+        authenticity = Authenticity(
+            store=store,
+            tokens=parts.tokens,
+            passwords=QuickPasswords(parts.sealer),
+            composer=parts.composer,
+            attempts=Attempts(),
+            clock=parts.clock,
+        )
+        reprovision = Reprovision(
+            authenticity=authenticity,
+            store=store,
+            guard=FleetGuard(store, parts.sightings, parts.clock, lambda: self.heap.now_s),
+            sightings=parts.sightings,
+            composer=parts.composer,
+            tokens=parts.tokens,
+            clock=parts.clock,
+        )
+        taken = Reports(authenticity=authenticity, store=store, sealer=parts.sealer, clock=parts.clock)
+        buggy = again.endpoints(reprovision, taken, self.noted, seconds=lambda: self.heap.now_s, sleep=no_time)
+        return super().build() | buggy
+
+
+class _DatesServer(_BuggyServer):
+    def make_store(self) -> LifeStore:
+        return _DatesOffByOne(self.parts.database)
+
+
+class _TokensServer(_BuggyServer):
+    def make_store(self) -> LifeStore:
+        return _TokensOfRevokedForgotten(self.parts.database)
+
+
+class _WritesInPlace(PhoneDisk):
+    """A save that writes over what is there, instead of beside it."""
+
+    def write(self, path: Path, content: bytes) -> None:
+        super().write(path.with_name(path.name.removesuffix(UNFINISHED)), content)
+
+    def sync(self, path: Path) -> None:
+        super().sync(path.with_name(path.name.removesuffix(UNFINISHED)))
+
+    def rename(self, path: Path, name: Path) -> None:
+        if not path.name.endswith(UNFINISHED):
+            super().rename(path, name)
+
+
+class _NonAtomicPhone(Phone):
+    def make_disk(self) -> PhoneDisk:
+        return _WritesInPlace()
+
+
+class _ReportsTooLate(Handset):
+    """The report is filled in when the account is gone already."""
+
+    last: Saved | None = None
+
+    def act(self, command: DeviceCommand) -> DeviceReply:
+        match command:
+            case Update(saved=saved):
+                self.last = saved
+            case PutReport(report=report) if self.last is not None and not report.attempts:
+                return super().act(PutReport(self._late(report, self.last)))
+        return super().act(command)
+
+    def _late(self, report: Report, saved: Saved) -> Report:
+        prefix = webservice.REMOVAL_REPORTER
+        definition = {key: settled for key, settled in saved.account.keys.items() if key.startswith(prefix)}
+        gone = msgspec.structs.replace(saved, account=Document(definition))
+        prepared = reports.removal(gone, self.device())
+        assert prepared is not None
+        return msgspec.structs.replace(report, request=prepared.request)
+
+
+class _LateReporter(Phone):
+    def make_handset(self) -> Handset:
+        return _ReportsTooLate(FOLDER, disk=self.disk, clock=self.wall, device=self.device)
+
+
+class _OneDrawer(Kept):
+    """A backup lies under a name that is the same for every user."""
+
+    def take_backup(self, owner: str) -> Found | None:
+        return super().take_backup("anybody")
+
+    def put_backup(self, owner: str, backup: Backup) -> None:
+        super().put_backup("anybody", backup)
+
+    def drop_backup(self, owner: str) -> None:
+        super().drop_backup("anybody")
+
+
+class _SharedBackups(Phone):
+    def make_handset(self) -> Handset:
+        handset = super().make_handset()
+        handset.kept = _OneDrawer(handset.kept.reports, handset.kept.backups)
+        return handset
+
+
+class _LeavesOnServerErrors(Phone):
+    """A 5xx counts as the logout status."""
+
+    asks_account = False
+
+    def _ask(self, fetches: tuple[Fetch, ...], *, together: bool) -> None:
+        self.asks_account = self.signing_in is None and fetches[0].service == ACCOUNT_PART
+        super()._ask(fetches, together=together)
+
+    def _go(self, reply: object) -> None:
+        failed = self.asks_account and isinstance(reply, Response) and reply.status >= 500
+        super()._go(Response(410, {}, b"") if failed else reply)
+
+
+BUGS: dict[str, tuple[type[Server], type[Phone], set[str]]] = {
+    "off by one in the date comparison": (_DatesServer, Phone, {"no_answer_is_older", "dates_only_grow"}),
+    "token checked before revocation": (_TokensServer, Phone, {"who_should_be_out_is_told", "a_report_is_taken"}),
+    "non-atomic save": (Server, _NonAtomicPhone, {"the_vault_is_readable", "no_report_is_missing"}),
+    "reporter before capture of values": (Server, _LateReporter, {"a_report_is_taken"}),
+    "backup not bound to the user": (
+        Server,
+        _SharedBackups,
+        {"nobody_gets_anothers_things", "nothing_of_the_user_is_lost"},
+    ),
+    "logout on 5xx": (Server, _LeavesOnServerErrors, {"nobody_leaves_untold"}),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_found(bug: str) -> None:
+    """Within a few seeds an invariant that is about the bug says what it saw, and how to see it again."""
+    server_type, phone_type, invariants = BUGS[bug]
+
+    finding = _first_finding(server_type, phone_type)
+
+    assert finding.invariant in invariants
+    assert "To replay it: python -m tests.simulation --seed" in finding.__notes__[0]
+
+
+def _first_finding(server_type: type[Server], phone_type: type[Phone]) -> Finding:
+    for seed in SEEDS:
+        try:
+            simulate(Plan(seed, phones=8, days=4, deeds_per_day=12, administration_per_day=48), server_type, phone_type)
+        except Finding as finding:
+            return finding
+    raise AssertionError("no seed finds it")

@@ -1,0 +1,39 @@
+"""A fixed set of seeds, in which all that has to be true is true, and enough happens for that to mean something."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.__main__ import main
+from tests.simulation.world import Plan, simulate
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_what_has_to_be_true_is_true(seed: int) -> None:
+    """Phones, people, administrators and faults of one seed break no invariant."""
+    plan = Plan(seed, phones=12, days=6)
+
+    summary = simulate(plan)
+
+    assert summary.crashes > 3
+    assert summary.logouts > 5
+    assert {"/prov/again 200", "/prov/again 304", "/prov/again 410", "/prov/again 503"} <= summary.answers.keys()
+
+
+def test_a_seed_is_replayed() -> None:
+    """Two runs of one seed are the same, event for event."""
+    plan = Plan(99, phones=6, days=4)
+
+    first, second = simulate(plan), simulate(plan)
+
+    assert (first.happened, first.asked, first.answers) == (second.happened, second.asked, second.answers)
+
+
+def test_the_command_runs_a_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command says what happened, and that nothing was found."""
+    status = main(["--seed", "3", "--phones", "4", "--days", "2"])
+
+    said = capsys.readouterr().out
+    assert status == 0
+    assert "seed 3: 4 phones for 2 days" in said
+    assert "1 seeds, no finding" in said

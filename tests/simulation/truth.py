@@ -1,0 +1,129 @@
+"""What the administrators of a simulation decided, and when: what every answer and every phone is measured against."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Final
+
+from offhook.core.theme import Manifest, Theme, pack
+from offhook.portal.base import digest
+
+# The keys that carry a mark, by whom it is set.
+USER_MARK: Final = "X-mark-user"
+TENANT_MARK: Final = "X-mark-tenant"
+IMPORT_MARK: Final = "X-mark-import"
+APP_MARK: Final = "X-mark-app"
+COMMON_MARK: Final = "markCommon"
+DIAL_MARK: Final = "mark"
+FOREVER_S: Final = float("inf")
+
+
+class Marks:
+    """A value that changes in time."""
+
+    def __init__(self, value: str) -> None:
+        self._since_s: list[float] = [float("-inf")]
+        self._values = [value]
+
+    @property
+    def now(self) -> str:
+        """What it is."""
+        return self._values[-1]
+
+    @property
+    def changed_s(self) -> float:
+        """Since when."""
+        return self._since_s[-1]
+
+    def set(self, now_s: float, value: str) -> None:
+        """Change it."""
+        self._since_s.append(now_s)
+        self._values.append(value)
+
+    def since(self, then_s: float) -> list[str]:
+        """All that it was from then on."""
+        return self._values[bisect_right(self._since_s, then_s) - 1 :]
+
+
+class User:
+    """One user of one Cloud ID, as the administrators see them."""
+
+    def __init__(self, cloud_id: str, name: str, password: str) -> None:
+        self.cloud_id, self.name, self.password = cloud_id, name, password
+        self.mark, self.tier, self.dial = Marks("0"), Marks("0"), Marks("0")
+        self.exists = True
+        self.suspended = False
+        self.expires_s: int | None = None
+
+    @property
+    def owner(self) -> str:
+        """How a phone names whose record it holds."""
+        return f"{self.cloud_id}\n{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.cloud_id}"
+
+
+class Install:
+    """One sign-in as the server gave it out; `ended` is why it is over, `said` the last answer of each service."""
+
+    def __init__(self, install_id: str, user: User, device: str) -> None:
+        self.id, self.user, self.device = install_id, user, device
+        self.ended = ""
+        self.said: dict[str, tuple[str, bytes]] = {}
+
+
+class Tenant:
+    """One Cloud ID."""
+
+    def __init__(self, cloud_id: str) -> None:
+        self.cloud_id = cloud_id
+        self.template, self.common, self.app, self.theme = (Marks("0") for _ in range(4))
+        self.users: dict[str, User] = {}
+        self.versions: dict[int, tuple[str, str]] = {}
+
+
+class Truth:
+    """Everything that was decided."""
+
+    def __init__(self) -> None:
+        self.tenants: dict[str, Tenant] = {}
+        self.installs: dict[str, Install] = {}
+        self.themes: dict[str, str] = {}
+        self._counted = 0
+
+    def next_mark(self) -> str:
+        """A mark that was not there before."""
+        self._counted += 1
+        return str(self._counted)
+
+    def theme_of(self, mark: str) -> Theme:
+        """A theme that carries a mark."""
+        theme = Theme(Manifest(name=f"mark {mark}", colours={"accent": "#0B5FFF"}))
+        self.themes[digest(pack(theme))] = mark
+        return theme
+
+    def reason_out(self, install: Install, server_s: int) -> str:
+        """Why the phone of an install is to be logged out, as somebody or a rule decided; empty when it is not."""
+        user = install.user
+        if install.ended:
+            return install.ended
+        if not user.exists:
+            return "deleted"
+        if user.suspended:
+            return "suspended"
+        return "expired" if user.expires_s is not None and user.expires_s <= server_s else ""
+
+    def account(self, user: User) -> dict[str, Marks]:
+        """What the account part of a user carries."""
+        tenant = self.tenants[user.cloud_id]
+        return {USER_MARK: user.mark, TENANT_MARK: tenant.template, IMPORT_MARK: user.tier}
+
+    def common(self, user: User) -> dict[str, Marks]:
+        """What the global part of a user carries."""
+        return {COMMON_MARK: self.tenants[user.cloud_id].common, DIAL_MARK: user.dial}
+
+    def portal(self, user: User) -> dict[str, Marks]:
+        """What the portal part carries."""
+        tenant = self.tenants[user.cloud_id]
+        return {APP_MARK: tenant.app, "theme": tenant.theme}
