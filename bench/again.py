@@ -49,6 +49,9 @@ class _NoPasswords:
     async def hash(self, password: Secret) -> Argon2:
         raise AssertionError
 
+    def is_outdated(self, stored: StoredPassword) -> bool:
+        raise AssertionError
+
 
 def run() -> dict[str, Any]:
     """One object of numbers."""

@@ -29,10 +29,12 @@ from offhook.provider.passwords import ARGON2, HashPool, hash_password
 from offhook.provider.ports import Passwords
 from offhook.provider.recent import RecentPasswords
 from offhook.provider.sealing import KeyedHash, Sealer, place_of
+from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
 from offhook.provider.subscriber import Argon2, Override, StoredPassword, Subscriber
 from offhook.provider.tenant import Tenant
 from offhook.storage.database import Database
+from offhook.storage.life import SightingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.tenants import TenantStore
@@ -74,6 +76,9 @@ class _Instant:
 
     async def hash(self, password: Secret) -> Argon2:
         raise AssertionError
+
+    def is_outdated(self, stored: StoredPassword) -> bool:
+        return False
 
 
 def run() -> dict[str, Any]:
@@ -127,6 +132,7 @@ def _provider(database: Database, sealer: Sealer, passwords: Passwords) -> dict[
     sign_in = SignIn(
         store=SignInStore(database),
         passwords=RecentPasswords(passwords, clock, chance),
+        sightings=Sightings(SightingStore(database)),
         composer=Composer(sealer),
         tokens=KeyedHash(secrets.token_bytes(32)),
         attempts=Attempts(),

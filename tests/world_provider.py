@@ -127,9 +127,11 @@ class Provider:
         self.tenants = TenantStore(self.database, self.clock)
         self.subscribers = SubscriberStore(self.database)
         self.composer = Composer(self.sealer)
+        self.sightings = Sightings(SightingStore(self.database))
         self.sign_in = SignIn(
             store=self.store,
             passwords=self.passwords,
+            sightings=self.sightings,
             composer=self.composer,
             tokens=self.tokens,
             attempts=Attempts(limits),
@@ -139,7 +141,6 @@ class Provider:
         self.handlers: dict[str, Handler] = endpoints(
             self.sign_in, self.noted, seconds=lambda: self.seconds, sleep=self._sleep
         )
-        self.sightings = Sightings(SightingStore(self.database))
         self.installs_desk = Installs(InstallStore(self.database), self.subscribers, self.tenants, self.clock)
         self.guarding = Guarding(GuardStore(self.database), self.subscribers, self.tenants, self.clock)
         self.restart()
@@ -264,6 +265,7 @@ class Phone:
         self.account = {str(node.tag): node.text or "" for node in etree.fromstring(answer.body)}
         self.validators: dict[str, dict[str, str]] = {}
         self.bodies: dict[str, bytes] = {}
+        self.keeps("/prov/again", answer)
 
     def identity(self) -> dict[str, str]:
         sip = "cloud_password" not in self.account
@@ -282,14 +284,18 @@ class Phone:
             headers.pop("if-none-match", None)
         answer = self.provider.call(Call("POST", path, "", headers, urlencode(self.identity()).encode()))
         if answer.status in {200, 304} and keep:
-            known = {"ETag": "if-none-match", "Last-Modified": "if-modified-since"}
-            new = {known[name]: text for name, text in answer.headers.items() if name in known}
-            self.validators[path] = {**self.validators.get(path, {}), **new}
+            self.keeps(path, answer)
         if answer.status == 200 and keep:
             self.bodies[path] = answer.body
             if path == "/prov/again":
                 self.account |= {str(node.tag): node.text or "" for node in etree.fromstring(answer.body)}
         return answer
+
+    def keeps(self, path: str, answer: Answer) -> None:
+        """Keep what an answer says of itself."""
+        known = {"ETag": "if-none-match", "Last-Modified": "if-modified-since"}
+        new = {known[name]: text for name, text in answer.headers.items() if name in known}
+        self.validators[path] = {**self.validators.get(path, {}), **new}
 
     def reports(self, path: str = "/prov/removed", **sent: str) -> Answer:
         headers = {"content-type": "application/x-www-form-urlencoded"}

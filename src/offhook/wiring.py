@@ -49,7 +49,7 @@ from offhook.storage.installs import InstallStore
 from offhook.storage.life import LifeStore, SightingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
-from offhook.storage.tenants import TenantStore
+from offhook.storage.tenants import ServedTenants, TenantStore
 from offhook.storage.themes import ThemeStore
 from offhook.web import again, portal, provider
 from offhook.web.app import application
@@ -103,7 +103,7 @@ class Parts:
         self.sealer = Sealer(keys.current, keys.keys, self.chance)
         self.signing_key = keyfiles.portal_key(folder.keys)
         self.tokens = KeyedHash(keyfiles.pepper(folder.keys))
-        self.tenants = TenantStore(database, self.clock)
+        self.tenants, self.served_tenants = TenantStore(database, self.clock), ServedTenants(database)
         self.subscribers = SubscriberStore(database)
         self.apps, self.themes = AppStore(database), ThemeStore(folder.themes)
         self.portal = Portal(self.apps, self.themes, self.clock)
@@ -112,10 +112,7 @@ class Parts:
 
     def definitions(self, cloud_id: str, public_url: str) -> dict[str, str]:
         """Our own web service definitions for a Cloud ID, also for one that has no tenant here yet."""
-        try:
-            tenant = self.tenants.get(cloud_id)
-        except NotFound:
-            tenant = Tenant(cloud_id)
+        tenant = self.served_tenants.find(cloud_id) or Tenant(cloud_id)
         return definitions(tenant, public_url) | account_keys(tenant, public_url)
 
 
@@ -192,7 +189,7 @@ def service(
         stack.callback(passwords.close)
         stack.enter_context(_flushing(parts.sightings, log))
         handlers = handlers_of(parts, passwords, serving.public_url, log, rooms)
-        yield Server(application(handlers, serving.proxies, log), serving, log)
+        yield Server(application(handlers, serving.proxies, log), serving, log, folder.path / "tls")
 
 
 def handlers_of(
@@ -204,7 +201,10 @@ def handlers_of(
     *,
     world: World | None = None,
 ) -> dict[str, Handler]:
-    """What is served at which path. Whoever calls it flushes `parts.sightings` from time to time."""
+    """What is served at which path; the portal names a provider service at `public_url`, if there is any.
+
+    Whoever calls it flushes `parts.sightings` from time to time.
+    """
     world = world or World()
     handlers: dict[str, Handler] = {}
     if "portal" in rooms:
@@ -220,6 +220,7 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
     sign_in = SignIn(
         store=SignInStore(parts.database),
         passwords=passwords,
+        sightings=parts.sightings,
         composer=composer,
         tokens=tokens,
         attempts=attempts,
@@ -273,7 +274,7 @@ def _flushing(sightings: Sightings, log: Events) -> Iterator[None]:
 
 def _published(parts: Parts, public_url: str, world: World) -> Published:
     def ours(cloud_id: str) -> dict[str, str]:
-        return parts.definitions(cloud_id, public_url)
+        return parts.definitions(cloud_id, public_url) if public_url else {}
 
     store = PublishedStore(parts.database)
     return Published(store, parts.themes, ours, parts.signing_key, parts.clock, aside=world.aside)
@@ -281,6 +282,7 @@ def _published(parts: Parts, public_url: str, world: World) -> Published:
 
 @contextmanager
 def _opened(folder: DataFolder) -> Iterator[Database]:
+    keyfiles.ready(folder.keys, folder.database)
     database = Database(folder.database)
     try:
         yield database

@@ -144,6 +144,24 @@ def test_a_user_is_changed_by_words(example: Shell) -> None:
     assert second["sip_generated"]
 
 
+def test_a_key_that_is_a_secret_comes_from_a_file(example: Shell) -> None:
+    """It is set as others are, hidden where users are shown, and left out of a file that is to have no secrets."""
+    file = example.file("token", "canary\nnot this\n")
+
+    told = example.types("user", "set", "johndow@EXAMPLE", "--set-file", f"wsContactsAuthPassword={file}")
+
+    assert (told.exit_code, "kept readable in the database" in told.stderr) == (0, True)
+    shown = example.tells("user", "show", "johndow@EXAMPLE", "--reveal-secrets")
+    assert shown["overrides"]["wsContactsAuthPassword"]["value"] == "canary"
+    assert "canary" not in example.does("user", "show", "johndow@EXAMPLE") + example.does("user", "export", "EXAMPLE")
+
+
+@pytest.mark.parametrize("priority", ["-5", "1001", "9" * 26])
+def test_a_priority_has_limits(example: Shell, priority: str) -> None:
+    """One that is no rank is refused before it is stored."""
+    assert example.types("user", "set", "johndow@EXAMPLE", "--set", "title=x", "--priority", priority).exit_code == 2
+
+
 def test_users_are_listed_suspended_and_removed(example: Shell) -> None:
     """A list for programs has tabs; removing needs a yes."""
     example.does("user", "add", "Ann@EXAMPLE", "--generate-password", "--sip-username", "2001")
@@ -172,10 +190,12 @@ def test_users_are_listed_suspended_and_removed(example: Shell) -> None:
         (["user", "set", "johndow@EXAMPLE", "--attribute", "pin=1"], 2, "--secret-file pin=FILE"),
         (["user", "set", "johndow@EXAMPLE", "--ask-password"], 2, "--password-stdin"),
         (["user", "set", "johndow@EXAMPLE", "--new-sip-password", "--sip-password-file", "-"], 2, "choose"),
+        (["user", "set", "johndow@EXAMPLE", "--set", "pushToken=1"], 2, "--set-file pushToken=FILE"),
+        (["user", "set", "johndow@EXAMPLE", "--set-xml", "pushToken=<a/>"], 2, "override:pushToken"),
         (["user", "set", "johndow@EXAMPLE", "--set", "novalue"], 2, "has no '=' behind its name"),
         (["user", "set", "johndow@EXAMPLE", "--quick-dial", "a,b"], 2, "has 2 parts"),
         (["user", "set", "johndow@EXAMPLE", "--sip-password-file", "/nowhere/x"], 2, "cannot be read"),
-        (["user", "set", "johndow@EXAMPLE", "--set", "1x=y", "--set", "password=z"], 5, "1x: is not a possible name"),
+        (["user", "set", "johndow@EXAMPLE", "--set", "1x=y", "--set", "maxCalls=z"], 5, "1x: is not a possible name"),
         (["tenant", "create", "EXAMPLE"], 8, "offhook tenant set EXAMPLE"),
         (["tenant", "create", "B D"], 5, "cannot be one"),
         (["tenant", "set", "EXAMPLE", "--name", "login=x"], 2, "is none of username"),
@@ -337,3 +357,16 @@ def test_a_person_is_asked_for_the_password(example: Shell) -> None:
     assert code == 0
     assert b"correct horse" not in seen
     assert example.tells("user", "show", "ann@EXAMPLE")["password"] == "argon2"
+
+
+def test_a_database_without_its_keys_is_not_used(example: Shell) -> None:
+    """Whoever restored only half of the backup is told so, and nothing is written under wrong keys."""
+    keys = example.folder / "data" / "keys"
+    keys.rename(example.folder / "elsewhere")
+
+    refused = example.types("user", "list", "EXAMPLE")
+    keys.rmdir()
+    (example.folder / "elsewhere").rename(keys)
+
+    assert (refused.exit_code, "restore the keys from the backup" in refused.stderr) == (5, True)
+    assert example.tells("user", "show", "johndow@EXAMPLE", "--reveal-secrets")["secrets"] == {"password": SIP_PASSWORD}

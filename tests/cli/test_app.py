@@ -207,6 +207,10 @@ def test_lists_for_people(shell: Shell, files: Path) -> None:
         (("edit", "EXAMPLE"), 4, "offhook app create EXAMPLE"),
         (("apply", "/nowhere"), 5, "No such file or directory"),
         (("restore", "EXAMPLE", "3", "--yes"), 4, "offhook app history EXAMPLE"),
+        (("restore", "EXAMPLE", "9" * 30, "--yes"), 2, "999999999"),
+        (("create", "EXAMPLE", "--note", "\udcff"), 2, "is not UTF-8 text"),
+        (("create", "EXAMPLE", "--author", "\udcff"), 2, "is not UTF-8 text"),
+        (("create", "EXAMPLE", "--name", "\udcff"), 5, "cannot be written in XML"),
     ],
 )
 def test_what_cannot_be_done(shell: Shell, arguments: tuple[str, ...], code: int, message: str) -> None:

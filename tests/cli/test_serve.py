@@ -14,6 +14,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from offhook import wiring
+
 OFFHOOK = Path(sys.executable).with_name("offhook")
 CANARY = "canary-4e2d"
 
@@ -76,6 +78,14 @@ def test_one_room_alone(tmp_path: Path, role: str, answers: str, silent: str) ->
         (["--listen", "8080"], "--listen"),
         (["--tls-cert", "chain.pem"], "--tls-key"),
         (["--trust-proxy", "proxy"], "--trust-proxy"),
+        (["--listen", "localhost:8080"], "--listen"),
+        (["--listen", "127.0.0.1:0"], "--listen"),
+        (["--public-url", "javascript:alert(1)"], "--public-url: is not of the form"),
+        (["--public-url", "prov.example.net"], "--public-url: is not of the form"),
+        (["--role", "portal", "--provider-url", "javascript:1"], "--provider-url: is not of the form"),
+        (["--provider-url", "https://prov.example.net"], "--provider-url: is for --role portal"),
+        (["--listen", "0.0.0.0:18080"], "--public-url: is needed with 0.0.0.0"),
+        (["--listen", "[::]:18080"], "--public-url: is needed with ::"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, words: list[str], told: str) -> None:
@@ -108,3 +118,27 @@ def test_an_address_in_use_is_named(tmp_path: Path) -> None:
 
     assert ended.returncode == 8
     assert f"{address} is in use" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ([], "http://127.0.0.1"),
+        (["--public-url", "http://192.0.2.1/phones/"], "http://192.0.2.1/phones/prov"),
+        (["--role", "portal", "--public-url", "https://portal.example.net"], ""),
+        (["--role", "portal", "--provider-url", "https://prov.example.net"], "https://prov.example.net/prov"),
+    ],
+    ids=["both", "behind a proxy", "portal alone", "portal with a provider elsewhere"],
+)
+def test_which_provider_service_phones_are_told(tmp_path: Path, words: list[str], named: str) -> None:
+    """A portal names the provider service it was told, itself only when it is one, and otherwise none."""
+    with wiring.administration(tmp_path / "data") as desk:
+        desk.make_app("EXAMPLE")
+
+    with served(tmp_path, *words) as (url, log):
+        base = httpx2.get(f"{url}/portal/EXAMPLE/base").text
+        said = log.read_text()
+
+    assert named in base
+    assert ("initialProvisioningUrl" in base or "InitialProvisioningUrl" in base) == bool(named)
+    assert ("asterisks" in said) == ("192.0.2.1" in named)

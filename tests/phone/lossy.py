@@ -25,6 +25,7 @@ class LossyDisk:
         self.contents: dict[int, bytes] = {}
         self.synced: dict[int, bytes] = {}
         self.folders: set[Path] = set()
+        self.made = 0
         self.unsynced: list[tuple[Path, Callable[[dict[Path, int]], None]]] = []
 
     def read(self, path: Path, limit_bytes: int) -> bytes | None:
@@ -35,7 +36,7 @@ class LossyDisk:
         self._moment()
         number = self.live.get(path)
         if number is None:
-            number = max(self.contents, default=-1) + 1
+            number, self.made = self.made, self.made + 1
             self._name(path.parent, lambda names: names.update({path: number}))
         self.contents[number] = content[: len(content) // 2]
         self._moment()
@@ -55,7 +56,10 @@ class LossyDisk:
         self._moment()
 
         def change(names: dict[Path, int]) -> None:
-            for old in [old for old in names if old == path or path in old.parents]:
+            if path in names:
+                names[name] = names.pop(path)
+                return
+            for old in [old for old in names if path in old.parents]:
                 names[name / old.relative_to(path)] = names.pop(old)
 
         self._name(name.parent, change)
@@ -69,8 +73,8 @@ class LossyDisk:
         self._name(path.parent, change)
 
     def names(self, folder: Path) -> list[str]:
-        below = (path.relative_to(folder).parts[0] for path in self.live if folder in path.parents)
-        return sorted(set(below))
+        depth = len(folder.parts)
+        return sorted({path.parts[depth] for path in self.live if folder in path.parents})
 
     def make_folder(self, folder: Path) -> None:
         self._moment()
@@ -79,7 +83,7 @@ class LossyDisk:
     def after_power_loss(self, random: Random) -> LossyDisk:
         """What the next start finds."""
         found = LossyDisk()
-        found.folders = set(self.folders)
+        found.folders, found.made = set(self.folders), self.made
         names = dict(self.safe)
         for _, change in self.unsynced:
             if random.random() < 0.5:

@@ -610,7 +610,7 @@ def test_the_parts_that_are_left_out_are_told() -> None:
     life.saved = msgspec.structs.replace(life.saved, account=type(life.saved.account)())
     from offhook.phone import checks  # noqa: PLC0415 - for this one check
 
-    checked = play.run(checks.ask(checks.Check.GLOBAL, checks.Asking(life.saved, DEVICE, life.news)))
+    checked = play.run(checks.ask(checks.Check.GLOBAL, checks.Asking(life.saved, life.news, life.services)))
 
     assert not checked.news
     assert [skip.service for skip in play.all_of(Skip)] == ["global part"]

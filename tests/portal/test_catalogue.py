@@ -11,7 +11,7 @@ import pytest
 from offhook.core.errors import Conflict, NotFound, OffhookError
 from offhook.core.theme import Theme
 from offhook.portal.plan import Kind
-from offhook.portal.versions import State
+from offhook.portal.versions import Ground, State
 from tests.world_apps import LOGO, NOON_S, Desk, a_theme, an_app, desk
 
 
@@ -101,6 +101,25 @@ def test_publishing_what_was_looked_at(office: Desk) -> None:
 
     assert seen.plan.count(Kind.ADDITION) > 0
     assert office.portal.show("EXAMPLE").state is State.EDITABLE
+
+
+def test_publishing_does_not_undo_a_rollback(office: Desk) -> None:
+    """Who looked at a difference from one Live does not replace another, to which somebody went back meanwhile."""
+    office.live(an_app(expires=60))
+    office.live(an_app(expires=90))
+    office.portal.accept(office.portal.propose(an_app(expires=120), Theme()))
+    seen = office.portal.propose_publishing("EXAMPLE")
+    applied = office.portal.propose(an_app(expires=150), Theme(), live=True)
+    office.portal.restore("EXAMPLE", 1)
+
+    with pytest.raises(Conflict, match="changed by somebody else"):
+        office.portal.publish("EXAMPLE", seen.seen)
+    version = office.portal.accept(applied)
+    with pytest.raises(Conflict, match="changed by somebody else"):
+        office.portal.publish("EXAMPLE", Ground(version.stamp, applied.seen.live))
+
+    assert office.portal.show("EXAMPLE", State.LIVE).app == an_app(expires=60)
+    assert office.portal.publish("EXAMPLE", office.portal.propose_publishing("EXAMPLE").seen).state is State.LIVE
 
 
 def test_only_one_of_many_publishes(tmp_path: Path) -> None:

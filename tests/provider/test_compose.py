@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from offhook.core import accountxml
+from offhook.core.dialplan import QuickDial, QuickDials
 from offhook.core.errors import Unavailable
 from offhook.core.mergeable import PROVIDER
 from offhook.core.secret import Secret
+from offhook.provider import globalpart
 from offhook.provider.compose import Composer, Composition, Grant
 from offhook.provider.sealing import Sealer, place_of
 from offhook.provider.subscriber import Argon2, Override, Subscriber
 from offhook.provider.tenant import Credential, Tenant
+from offhook.provider.validators import COMPOSER_VERSION
 from tests.world_provider import LoadedDice
 
 SEALER = Sealer(1, {1: b"k" * 32}, LoadedDice())
@@ -48,6 +53,22 @@ def composed(tenant: Tenant, user: Subscriber) -> tuple[Composition, dict[str, s
     reading = accountxml.loads(composition.dumps(), PROVIDER, "test")
     assert not reading.diagnostics
     return composition, {key: value.content for key, value in reading.values.items()}
+
+
+def test_equal_settings_compose_to_the_same_in_every_release() -> None:
+    """Whoever changes these bytes makes COMPOSER_VERSION one more, so that phones ask what is new."""
+    template = "<account><title>{name}</title><host priority='40'>sip.example.com</host><a><b>{tier}</b></a></account>"
+    user = subscriber(
+        {"dtmf": Override("info"), "rtp": Override("1", rank=30)}, {"name": "Ann & Co", "username": "204"}
+    )
+    common = globalpart.parse("<p><quickDial><item id='desk'><uri>9</uri></item></quickDial></p>")
+
+    again = Grant(GRANT.install_id, GRANT.token, again=True)
+    account = COMPOSER.compose(Tenant("EXAMPLE", template=template), user, again).dumps()
+    own = QuickDials((QuickDial("son", "Söhnchen", "204"),))
+    answers = account + globalpart.for_user(common, own).dumps()
+
+    assert (COMPOSER_VERSION, sha256(answers).hexdigest()[:16]) == (1, "807216ed8f286dda")
 
 
 @given(

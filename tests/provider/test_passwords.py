@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -104,6 +105,23 @@ def test_a_new_hash_fits(pool: HashPool) -> None:
     assert run(pool.verify(made, RIGHT, ROW))
 
 
+@pytest.mark.parametrize(
+    ("stored", "outdated"),
+    [
+        (hash_password(RIGHT), False),
+        (Argon2(PasswordHasher(time_cost=1, memory_cost=65536, parallelism=1).hash("x")), False),
+        (Argon2(PasswordHasher(time_cost=1, memory_cost=19456, parallelism=1).hash("x")), True),
+        (STORED["bcrypt"], True),
+        (STORED["sealed"], True),
+        (Argon2("none"), True),
+    ],
+)
+def test_what_is_weaker_than_ours_is_outdated(stored: StoredPassword, outdated: bool) -> None:
+    """Memory times passes is what a guess costs; a stronger hash is not made weaker."""
+    with closing(HashPool(SEALER)) as pool:
+        assert pool.is_outdated(stored) is outdated
+
+
 class Gate(PasswordHasher):
     """Holds every check until it is opened, and counts how many are held at once."""
 
@@ -147,6 +165,26 @@ def test_no_more_than_the_cores_work_at_once_and_the_queue_is_bounded() -> None:
     assert refused[0].retry_after_s > 0
     assert sum(isinstance(one, Argon2) for one in told) == 7
     assert gate.most == 2
+
+
+def test_unless_told_otherwise_it_works_on_the_cores_there_are() -> None:
+    """As many hashes at once as cores that this process may use: more would only take memory from each other."""
+    gate = Gate()
+    gate.opened.set()
+    pool = HashPool(SEALER, argon2=gate)
+    gate.opened.clear()
+    cores = len(os.sched_getaffinity(0))
+
+    async def crowd() -> None:
+        waiting = [asyncio.ensure_future(pool.hash(RIGHT)) for _ in range(3 * cores)]
+        await asyncio.wait(waiting, timeout=0.2)
+        gate.opened.set()
+        await asyncio.gather(*waiting)
+
+    with closing(pool):
+        run(crowd())
+
+    assert gate.most == cores
 
 
 def test_who_went_away_leaves_their_place() -> None:

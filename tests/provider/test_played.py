@@ -1,14 +1,15 @@
 """Played requests: files that an operator can read. Who is there, what is asked, a line of dashes, what is answered.
 
-A new case is a new file under tests/golden/provider; nothing else is needed. `wait 5` sets the clock forward, lines
-that begin with `| ` are a request's body, `suspend johndow` suspends a user.
+A new case is a new file under tests/golden/provider; nothing else is needed. Lines that begin with `| ` are a
+request's body. `wait 5` sets the clock forward; `set johndow allowMessage 0` sets an override, `suspend johndow`,
+`remove johndow` and `expire johndow` are about a user, `revoke ID` is about an install.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +18,11 @@ import msgspec
 import pytest
 
 from offhook.core.dialplan import QuickDials
+from offhook.provider.change import Change
 from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Tenant
 from offhook.web.http import Answer, Call
+from tests.world_directory import directory_of
 from tests.world_provider import Provider
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "provider"
@@ -27,6 +30,7 @@ _DASHES: Final = re.compile(r"^-{3,}$", re.MULTILINE)
 _REQUEST: Final = re.compile(r"(GET|HEAD|POST|PUT|DELETE|OPTIONS) (/[^ ?]*)(?:\?(.*))?")
 _FIRST_REQUEST: Final = re.compile(rf"^(?={_REQUEST.pattern})", re.MULTILINE)
 _SHOWN_HEADERS: Final = ("Allow", "Retry-After")
+_VALIDATORS: Final = ("Last-Modified", "ETag")
 _FILES: Final = sorted(GOLDEN.glob("*.txt"))
 
 
@@ -75,11 +79,25 @@ def _play(provider: Provider, lines: list[str]) -> str:
         verb, _, rest = line.partition(" ")
         if verb == "wait":
             provider.clock.time_s += int(rest)
-        elif verb == "suspend":
-            provider.suspend(provider.subscribers.get("EXAMPLE", rest))
+        elif verb in _ADMINISTRATION:
+            _ADMINISTRATION[verb](provider, directory_of(provider), *rest.split())
         elif line:
-            answers.append(_shown(provider.call(_request(line, lines))))
+            request = _request(line, lines)
+            answers.append(_shown(request, provider.call(request)))
     return "\n\n".join(answers)
+
+
+_ADMINISTRATION: Final[dict[str, Callable[..., object]]] = {
+    "set": lambda _, directory, name, key, text: directory.change(
+        "EXAMPLE", name, Change(overrides={key: Override(text)})
+    ),
+    "suspend": lambda _, directory, name: directory.suspend("EXAMPLE", name),
+    "remove": lambda _, directory, name: directory.remove("EXAMPLE", name),
+    "expire": lambda provider, directory, name: directory.change(
+        "EXAMPLE", name, Change(expires_s=provider.clock.now_s())
+    ),
+    "revoke": lambda provider, _, install_id: provider.installs_desk.revoke(install_id),
+}
 
 
 def _request(line: str, following: list[str]) -> Call:
@@ -94,6 +112,8 @@ def _request(line: str, following: list[str]) -> Call:
     return Call(found[1], found[2], found[3] or "", headers, "\n".join(body).encode())
 
 
-def _shown(answer: Answer) -> str:
-    headers = [f"{name}: {answer.headers[name]}" for name in _SHOWN_HEADERS if name in answer.headers]
-    return "\n".join((str(answer.status), *headers, answer.body.decode().rstrip("\n")))
+def _shown(request: Call, answer: Answer) -> str:
+    """The validators only where somebody asks again, since they differ with all that is composed."""
+    names = (*_SHOWN_HEADERS, *(_VALIDATORS if request.path.endswith("/again") else ()))
+    headers = [f"{name}: {answer.headers[name]}" for name in names if name in answer.headers]
+    return "\n".join((str(answer.status), *headers, answer.body.decode().rstrip("\n"))).rstrip("\n")

@@ -20,7 +20,9 @@ from offhook.provider.change import Change, Never
 from offhook.provider.directory import Directory
 from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Credential, Tenant
+from offhook.provider.validators import COMPOSER_VERSION
 from offhook.storage.life import LOOK_UP
+from offhook.storage.revisions import of_an_answer
 from offhook.web import dates
 from offhook.web.http import Call
 from tests.world_directory import directory_of
@@ -58,24 +60,58 @@ CLOUD_IDS = ("EXAMPLE", "SIP", "VENDOR")
 
 
 @pytest.mark.parametrize("cloud_id", CLOUD_IDS)
-def test_first_the_whole_then_nothing_new(provider: Provider, directory: Directory, cloud_id: str) -> None:
-    """A phone gets its account once, then 304, then a change as soon as there is one."""
+def test_nothing_new_until_there_is(provider: Provider, directory: Directory, cloud_id: str) -> None:
+    """A phone has its account from the sign-in, then gets 304, then a change as soon as there is one."""
     phone = provider.phone(cloud_id=cloud_id)
 
     statuses = [phone.asks().status, phone.asks().status, phone.asks(tags=False).status]
     directory.change(cloud_id, "johndow", Change(overrides={"allowMessage": Override("0")}))
     changed = phone.asks()
 
-    assert statuses == [200, 304, 304]
+    assert statuses == [304, 304, 304]
     assert changed.status == 200
     assert b"<allowMessage>0</allowMessage>" in changed.body
     assert phone.asks().status == 304
+
+
+@pytest.mark.parametrize("cloud_id", CLOUD_IDS)
+def test_a_sign_in_says_of_itself_what_asking_again_would(provider: Provider, cloud_id: str) -> None:
+    """Both services: a phone that knows nothing is told the same date and tag as the one that signed in."""
+    path, user = "/prov/global", {"cloud_id": cloud_id, "cloud_username": "johndow", "cloud_password": "12345678"}
+    common = provider.get(path, **user)
+    phone = provider.phone(cloud_id=cloud_id)
+    phone.keeps("/prov/global/again", common)
+    told = {service: dict(phone.validators.pop(service)) for service in SERVICES}
+
+    answers = [phone.asks(service) for service in SERVICES]
+
+    assert [answer.status for answer in answers] == [200, 200]
+    assert phone.validators == told
+    assert answers[1].body == common.body
+
+
+@pytest.mark.parametrize("cloud_id", CLOUD_IDS)
+def test_a_change_after_a_sign_in_is_not_hidden(provider: Provider, directory: Directory, cloud_id: str) -> None:
+    """Not even when the clock was ahead at the sign-in and set back before the change, then right again."""
+    provider.clock.time_s = NOON_S + 3600
+    phone = provider.phone(cloud_id=cloud_id)
+    dated = provider.phone(cloud_id=cloud_id)
+    dated.validators["/prov/again"] = {"if-modified-since": dates.write(provider.clock.now_s() + 1)}
+    provider.clock.time_s = NOON_S
+    directory.change(cloud_id, "johndow", Change(overrides={"allowMessage": Override("0")}))
+    provider.clock.time_s = NOON_S + 7200
+
+    answers = [phone.asks(tags=False, keep=False), phone.asks(), dated.asks()]
+
+    assert [answer.status for answer in answers] == [200] * 3
+    assert all(b"<allowMessage>0</allowMessage>" in answer.body for answer in answers)
 
 
 def test_a_token_is_told_only_once(provider: Provider) -> None:
     """It is known only as a hash, and what is left out stays on the phone."""
     phone = provider.phone()
     token = phone.account["cloud_password"]
+    phone.validators.clear()
 
     answer = phone.asks()
 
@@ -87,8 +123,6 @@ def test_a_token_is_told_only_once(provider: Provider) -> None:
 def test_a_change_in_the_second_of_the_answer_is_not_hidden(provider: Provider, directory: Directory) -> None:
     """Neither from a phone that sends back our date, nor from one that sends the time at which it was answered."""
     ours, other = provider.phone(), provider.phone()
-    ours.asks()
-    other.asks()
     other.validators["/prov/again"] = {"if-modified-since": dates.write(provider.clock.now_s())}
 
     directory.change("EXAMPLE", "johndow", Change(overrides={"a": Override("1")}))
@@ -123,6 +157,20 @@ def test_equal_bytes_are_never_sent_twice(provider: Provider) -> None:
     assert phone.asks(tags=False).status == 304
 
 
+def test_another_release_may_compose_otherwise(provider: Provider) -> None:
+    """Its dates are later ones, so neither a date nor a tag of before counts without a look at the bytes."""
+    phone = provider.phone()
+    before = phone.asks(tags=False)
+    given_s = dates.read(before.headers["Last-Modified"]) or 0
+
+    of_the_release_before = dates.write(given_s - COMPOSER_VERSION)
+    phone.validators["/prov/again"]["if-modified-since"] = of_the_release_before
+
+    assert before.status == 304
+    assert given_s == of_an_answer(given_s - COMPOSER_VERSION, None)
+    assert phone.asks(tags=False).status == 200
+
+
 def test_the_global_part_comes_again(provider: Provider, directory: Directory) -> None:
     """With the user's own quick dials, and only when they changed."""
     phone = provider.phone()
@@ -150,15 +198,15 @@ def test_validators_of_one_are_nothing_to_another(provider: Provider) -> None:
     assert phone.asks().status == 200
 
 
-@pytest.mark.parametrize("since_s", [NOON_S - 100, NOON_S + 3, NOON_S + 100])
+@pytest.mark.parametrize("since_s", [NOON_S - 100, NOON_S + 4, NOON_S + 100])
 def test_a_date_that_is_not_ours_is_in_doubt(provider: Provider, since_s: int) -> None:
-    """One from before the install, or from the future, is answered whole; any other one as RFC 9110 says."""
+    """It is answered whole, whether it lies before the last change, after it, or in the future."""
     phone = provider.phone()
     phone.validators["/prov/again"] = {"if-modified-since": dates.write(since_s)}
 
     assert phone.asks(keep=False).status == 200
     provider.clock.time_s = NOON_S + 50
-    assert phone.asks(keep=False).status == (304 if since_s == NOON_S + 3 else 200)
+    assert phone.asks(keep=False).status == 200
 
 
 @pytest.mark.parametrize("tag", ["*", "W/*", '"', "x" * 5000, '"1-2-3"', '"ffffffffffffffffff-' + "0" * 16 + '-1"'])
@@ -197,7 +245,7 @@ def test_sip_credentials_count_as_the_template_says(provider: Provider, director
     phone = provider.phone(cloud_id="SIP")
 
     assert phone.account["username"] == "sip-johndow"
-    assert phone.asks().status == 200
+    assert phone.asks().status == 304
 
 
 def test_a_cloud_id_that_comes_to_use_sip_credentials(provider: Provider) -> None:
@@ -237,7 +285,7 @@ def test_guessing_is_slow_and_never_holds_up_who_is_right(provider: Provider) ->
     phone.account["cloud_password"] = token
 
     assert statuses == {403, 429}
-    assert phone.asks().status == 200
+    assert phone.asks().status == 304
 
 
 @pytest.mark.parametrize("missing", ["cloud_id", "cloud_password", "install_id"])
@@ -294,18 +342,45 @@ def test_who_is_let_in_again_stays(provider: Provider, directory: Directory) -> 
 
     directory.change("EXAMPLE", "johndow", Change(expires_s=Never()))
 
-    assert phone.asks().status == 200
+    assert phone.asks().status == 304
     assert provider.signs_in().status == 200
 
 
-def test_a_phone_that_took_the_place_of_another(provider: Provider) -> None:
-    """Signing in anew on a device replaces its install; the old one is forgotten, and its late report welcome."""
+def test_an_install_takes_the_place_of_an_older_one_when_it_comes_back(provider: Provider) -> None:
+    """Till then the device may have kept the older one; afterwards that is refused, and its late report welcome."""
     old = provider.phone(installid="d-1")
     new = provider.phone(installid="d-1")
+    assert [old.asks().status, provider.sightings.flush(), old.asks().status] == [304, 1, 304]
+
+    new.asks()
+    provider.sightings.flush()
 
     assert old.asks().status == 403
     assert old.reports().status == 200
-    assert new.asks().status == 200
+    assert new.asks().status == 304
+
+
+def test_an_app_that_asks_where_it_signed_in_was_seen(provider: Provider) -> None:
+    """As with the vendor's sample: its token at the address of the sign-in is as good a sign of life."""
+    old, new = provider.phone(installid="d-1"), provider.phone(installid="d-1")
+    provider.clock.time_s += 60
+
+    asked = provider.signs_in(password=new.account["cloud_password"], install_id=new.account["X-install-id"])
+    provider.sightings.flush()
+
+    assert asked.status == 200
+    assert [install["seen_s"] for install in provider.installs()] == [0, NOON_S + 60]
+    assert [old.asks().status, new.asks().status] == [403, 304]
+
+
+def test_an_install_that_only_reports_its_removal_replaces_as_well(provider: Provider) -> None:
+    """It has shown that the device had it, so the older one will not come back."""
+    provider.phone(installid="d-1")
+    new = provider.phone(installid="d-1")
+
+    new.reports()
+
+    assert [install["ended"] for install in provider.installs()] == ["replaced", "reported"]
 
 
 # --- what it costs ---
@@ -337,6 +412,8 @@ def test_a_304_is_one_query_and_nothing_else(provider: Provider) -> None:
 def test_a_200_is_one_query(provider: Provider) -> None:
     """And writes nothing, unless it carries SIP credentials that the install did not have."""
     phone, sip = provider.phone(), provider.phone(cloud_id="SIP")
+    phone.validators.clear()
+    sip.validators.clear()
     statements: list[str] = []
     for connection in (provider.database.reader, provider.database._writer):
         connection.set_trace_callback(statements.append)
@@ -420,6 +497,8 @@ def test_a_phone_never_keeps_what_is_old(provider: Provider, steps: list[tuple[s
     name = f"user{provider.dice.thrown}"
     provider.has_user(f"{name}@EXAMPLE")
     phone, fresh = provider.phone(name), provider.phone(name)
+    phone.validators.clear()
+    phone.asks()
     dated_s = 0
     for step, what in steps:
         match step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,10 +11,16 @@ from urllib.parse import urlencode
 
 import msgspec
 import pytest
+from argon2 import PasswordHasher
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
+from offhook.core.errors import Conflict
+from offhook.core.secret import Secret
+from offhook.provider import change as changes
 from offhook.provider.request import SignInRequest
-from offhook.provider.subscriber import Argon2, username_key
+from offhook.provider.subscriber import MAX_PASSWORD, Argon2, username_key
 from offhook.provider.tenant import Credential, Names, Tenant
 from offhook.web.http import Answer, Call
 from tests.world_provider import Provider, run
@@ -49,6 +56,25 @@ def test_an_imported_password_is_replaced_at_the_first_sign_in(provider: Provide
     assert kept.revision == user.revision + 1
     assert provider.subscribers.get("EXAMPLE", "johndow") == kept
     assert provider.signs_in(password="87654321").status == 403
+
+
+@pytest.mark.parametrize(("passes", "stays"), [(1, False), (2, True), (4, True)])
+def test_a_weak_hash_is_renewed_at_the_next_sign_in(provider: Provider, passes: int, stays: bool) -> None:
+    """An imported Argon2id hash of less effort than ours is replaced by one of ours; one of as much or more stays."""
+    ours = PasswordHasher(time_cost=2, memory_cost=8, parallelism=1)
+    imported = Argon2(PasswordHasher(time_cost=passes, memory_cost=8, parallelism=1).hash("12345678"))
+    provider.has_tenant(Tenant("EXAMPLE"))
+    user = provider.has_user("johndow@EXAMPLE")
+    provider.subscribers.replace(msgspec.structs.replace(user, password=imported, revision=1))
+    provider.pool._argon2 = ours
+
+    assert provider.signs_in().status == 200
+
+    kept = provider.subscribers.get("EXAMPLE", "johndow").password
+    assert (kept == imported) is stays
+    assert "t=1" not in kept.text
+    provider.clock.time_s += 3600
+    assert provider.signs_in().status == 200
 
 
 def test_a_wrong_password_replaces_nothing(provider: Provider) -> None:
@@ -163,7 +189,7 @@ def test_head_looks_and_keeps_nothing(provider: Provider) -> None:
     kept, installs = provider.subscribers.get("EXAMPLE", "johndow"), provider.installs()
     got = provider.call(Call("GET", "/prov", urlencode(QUERY)))
 
-    assert (looked.status, looked.headers, len(looked.body)) == (got.status, got.headers, len(got.body))
+    assert (looked.status, looked.headers.keys(), len(looked.body)) == (got.status, got.headers.keys(), len(got.body))
     assert not isinstance(kept.password, Argon2)
     assert installs == []
     assert [event for event, _ in provider.noted.events] == ["account.looked_at", "account.served"]
@@ -231,3 +257,53 @@ def test_a_request_shows_nothing_of_what_was_sent() -> None:
 
     assert repr(request) == "SignInRequest(3 parameters)"
     assert "12345678" not in repr(request.read(Names()))
+
+
+def test_unknown_users_count_for_the_address(provider: Provider) -> None:
+    """Whoever tries one name after the other is told to wait, whether or not there is anybody of that name."""
+    provider.has_tenant(Tenant("EXAMPLE"))
+    provider.has_user("johndow@EXAMPLE")
+
+    statuses = [provider.signs_in(f"nobody{number}", "x").status for number in range(31)]
+
+    assert statuses == [403] * 30 + [429]
+    assert provider.signs_in().status == 429
+
+
+def test_the_longest_password_that_can_be_set_signs_in(provider: Provider) -> None:
+    """There is one limit for both."""
+    provider.has_tenant(Tenant("EXAMPLE"))
+    password = "x" * MAX_PASSWORD
+    provider.has_user("johndow@EXAMPLE", password)
+
+    assert list(changes.password_faults(Secret(password))) == []
+    assert provider.signs_in(password=password).status == 200
+
+
+def test_a_name_is_one_however_its_accents_are_encoded(provider: Provider) -> None:
+    """Composed or decomposed, in upper case or lower, it is the same user, of whom there is only one."""
+    composed, decomposed = "Zo\u00eb", "ZOE\u0308"
+    provider.has_tenant(Tenant("EXAMPLE"))
+    provider.has_user(f"{composed}@EXAMPLE")
+
+    with pytest.raises(Conflict):
+        provider.has_user(f"{decomposed}@EXAMPLE")
+    assert [provider.signs_in(name).status for name in (composed, decomposed)] == [200, 200]
+
+
+@given(st.text(min_size=1, max_size=20).filter(str.strip))
+def test_the_key_of_a_name_is_a_fixed_point(name: str) -> None:
+    """However a name is written, and once more in its key's own form, it is the same."""
+    key = username_key(name)
+
+    assert {username_key(unicodedata.normalize(form, name)) for form in ("NFC", "NFD")} == {key}
+    assert username_key(key) == key
+
+
+def test_a_number_in_json_is_the_text_it_is_written_as(provider: Provider) -> None:
+    """A password of digits need not stand between quotation marks."""
+    provider.has_tenant(Tenant("EXAMPLE"))
+    provider.has_user("2001@EXAMPLE", "12345678901234567890123")
+    body = b'{"cloud_id": "EXAMPLE", "cloud_username": 2001, "cloud_password": 12345678901234567890123}'
+
+    assert provider.call(Call("POST", "/prov", "", {"content-type": "application/json"}, body)).status == 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from random import Random
@@ -21,7 +20,7 @@ from offhook.provider.change import Change, Never
 from offhook.provider.subscriber import Override, State
 from offhook.provider.tenant import Credential
 from offhook.provider.tenant import Tenant as Settings
-from tests.simulation.clock import DAY_S, HOUR_S, Heap
+from tests.simulation.clock import DAY_S, HOUR_S, MINUTE_S, Heap
 from tests.simulation.network import Net
 from tests.simulation.server import Server, ServerCrash
 from tests.simulation.truth import APP_MARK, COMMON_MARK, DIAL_MARK, USER_MARK, Install, Tenant, Truth, User
@@ -45,7 +44,7 @@ DEEDS: Final = {
     "new_sip_password": 2,
     "guard": 2,
 }
-TROUBLE: Final = {"crash": 4, "crash_in_a_write": 4, "full": 2, "unreadable": 2, "set_clock": 6}
+TROUBLE: Final = {"crash": 4, "crash_in_a_write": 4, "full": 2, "unreadable": 2, "set_clock": 6, "mistake_the_day": 4}
 
 
 class Intervals(msgspec.Struct, frozen=True):
@@ -147,8 +146,7 @@ class Administrators:
     def _do_one(self) -> None:
         if self.server.is_up and not self.calm:
             self.done += 1
-            deed: Callable[[], None] = getattr(self, f"_{self.random.choices(self.deeds, self.weights)[0]}")
-            deed()
+            getattr(self, f"_{self.random.choices(self.deeds, self.weights)[0]}")()
 
     def calm_down(self) -> None:
         """Put everything right, and change nothing any more."""
@@ -175,10 +173,13 @@ class Administrators:
 
     def _edit_user(self) -> None:
         if user := self._user(self._tenant()):
-            mark = self.truth.next_mark()
-            own = {"X-own-2": Override(f"of the provider {mark}")} if self.random.random() < 0.3 else {}
-            self._change(user, Change(overrides={USER_MARK: Override(mark), **own}))
-            user.mark.set(self.heap.now_s, mark)
+            self._mark(user)
+
+    def _mark(self, user: User) -> None:
+        mark = self.truth.next_mark()
+        own = {"X-own-2": Override(f"of the provider {mark}")} if self.random.random() < 0.3 else {}
+        self._change(user, Change(overrides={USER_MARK: Override(mark), **own}))
+        user.mark.set(self.heap.now_s, mark)
 
     def _edit_template(self) -> None:
         tenant = self._tenant()
@@ -379,6 +380,19 @@ class Administrators:
 
     def _set_clock(self) -> None:
         self.server.clock.skew_s += self.random.choice([-DAY_S, -HOUR_S, -60, -1, 1, 60, HOUR_S])
+
+    def _mistake_the_day(self) -> None:
+        """The clock is a day late for some minutes, while those are edited who signed in just before."""
+        clock = self.server.clock
+        clock.skew_s -= DAY_S
+        for user in dict.fromkeys(one.user for one in self.truth.installs.values() if not one.came_back):
+            if user.exists:
+                self._mark(user)
+
+        def is_right() -> None:
+            clock.skew_s += DAY_S
+
+        self.heap.after(self.random.expovariate(1 / (10 * MINUTE_S)), is_right)
 
 
 def _dial(mark: str) -> QuickDial:

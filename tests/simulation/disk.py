@@ -27,17 +27,14 @@ class PhoneDisk(LossyDisk):
             self._forget()
 
     def _forget(self) -> None:
-        """Every number stays taken, since a new file gets the number of how many there are."""
         named = {*self.live.values(), *self.safe.values()}
-        for number in self.contents:
-            if number not in named:
-                self.contents[number] = b""
-                self.synced.pop(number, None)
+        self.contents = {number: content for number, content in self.contents.items() if number in named}
+        self.synced = {number: content for number, content in self.synced.items() if number in named}
 
     def found_after_power_loss(self, random: Random) -> PhoneDisk:
         """What the next start finds."""
         remains = self.after_power_loss(random)
         disk = type(self)()
-        disk.folders, disk.live, disk.safe = remains.folders, remains.live, remains.safe
+        disk.folders, disk.made, disk.live, disk.safe = remains.folders, remains.made, remains.live, remains.safe
         disk.contents, disk.synced = remains.contents, remains.synced
         return disk

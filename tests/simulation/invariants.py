@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 
-from offhook.phone import checks
 from offhook.phone.backup import Backup
 from offhook.phone.checks import Check
 from offhook.phone.saved import Left, Saved
@@ -13,15 +12,17 @@ from tests.simulation import things
 from tests.simulation.phone import INSTALL_KEY, NEVER, Phone
 from tests.simulation.server import holds_secret
 from tests.simulation.things import Things
-from tests.simulation.truth import COMMON_MARK, DIAL_MARK, Install, Marks, Truth, User
+from tests.simulation.truth import ACCOUNT_MARKS, COMMON_MARK, DIAL_MARK, Install, Marks, Truth, User
 
 # Network and timeouts come on top of an interval: base and theme together, the account before the global part.
 LEEWAY_S = 180
 
 
-def every_change_arrives_in_time(phone: Phone, saved: Saved, user: User, truth: Truth) -> str:
+def every_change_arrives_in_time(
+    phone: Phone, saved: Saved, user: User, truth: Truth, intervals: Mapping[Check, int]
+) -> str:
     """A phone that can reach the server has every change within its interval, within 24 hours for the portal part."""
-    for check, interval_s in checks.intervals(saved).items():
+    for check, interval_s in intervals.items():
         horizon_s = phone.heap.now_s - interval_s - LEEWAY_S
         if interval_s and phone.reaching_s.get(check.value, NEVER) <= horizon_s:
             since = {name: marks.since(horizon_s) for name, marks in _carried(check, user, truth).items()}
@@ -148,7 +149,8 @@ def held(check: Check, saved: Saved, truth: Truth) -> dict[str, str]:
     """The marks that a record carries."""
     match check:
         case Check.ACCOUNT:
-            return {name: value.content for name, value in saved.account.values().items() if name.startswith("X-mark")}
+            keys = saved.account.keys
+            return {name: keys[name].value.content for name in ACCOUNT_MARKS if name in keys}
         case Check.GLOBAL:
             dials = {item.id: item.display_name for item in saved.quick_dials}
             return {COMMON_MARK: saved.preferences.text(COMMON_MARK), DIAL_MARK: dials.get(DIAL_MARK, "")}

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from offhook.core.webservice import Response
+from offhook.phone import checks
 from offhook.phone.checks import Check
 from offhook.phone.commands import Answer
 from offhook.phone.reports import REMOVAL
@@ -44,6 +45,8 @@ class Judge:
         # What each phone has to have when it rests, by check: what was true at that moment, or later.
         self.owed: dict[int, dict[Check, float]] = {}
         self.part_s: dict[int, dict[str, float]] = {}
+        # What a phone's record says about them, with the record, since reading it takes a while.
+        self.intervals: dict[int, tuple[Saved, dict[Check, int]]] = {}
 
     # --- the server --------------------------------------------------------------------------------------------------
 
@@ -75,6 +78,8 @@ class Judge:
             )
             return
         reason = self.truth.reason_out(install, self.server.clock.now_s())
+        if status != 403:
+            self.truth.came_back(install)
         if status == 410:
             self._require(
                 invariants.nobody_is_logged_out_without_a_decision, install, reason, status, phone=exchange.phone
@@ -82,8 +87,9 @@ class Judge:
         elif status == 503:
             if not self.server.database.in_trouble and not reason:
                 self._fail(invariants.who_is_right_is_known, install, status, exchange.phone)
-        elif status == 403 and install.ended == "replaced":
-            exchange.phone.is_stuck = exchange.phone.is_stuck or exchange.fault != AGAIN
+        elif status == 403 and install.is_replaced and exchange.fault == AGAIN:
+            # A straggler of the install that this phone had before; the phone itself never asks with that any more.
+            pass
         elif status in {200, 304}:
             self._require(invariants.who_should_be_out_is_told, install, reason, status, phone=exchange.phone)
             self._judge_content(exchange, check, install)
@@ -120,6 +126,7 @@ class Judge:
         assert self.server is not None
         install = self._install(exchange)
         if status == 200 and install is not None:
+            self.truth.came_back(install)
             install.ended = install.ended or "reported"
         elif status != 503 or not self.server.database.in_trouble:
             self._require(invariants.a_report_is_taken, install, status, phone=exchange.phone)
@@ -130,12 +137,7 @@ class Judge:
         assert user is not None
         device = exchange.phone.device.install_id
         install = Install(found[1].decode(), user, device)
-        if install.id in self.truth.installs:
-            return
-        for other in self.truth.installs.values():
-            if other.user is user and other.device == device:
-                other.ended = other.ended or "replaced"
-        self.truth.installs[install.id] = install
+        self.truth.installs.setdefault(install.id, install)
 
     def _served_part(self, exchange: Exchange, part: str, status: int) -> None:
         if status != 200:
@@ -242,7 +244,16 @@ class Judge:
         user = self._user_of(life.saved)
         horizon = phone.free_since_s + invariants.LEEWAY_S
         if horizon < self.heap.now_s and not life.news:
-            self._require(*(invariants.every_change_arrives_in_time, phone, life.saved, user, self.truth), phone=phone)
+            intervals = self._intervals(phone.number, life.saved)
+            self._require(
+                *(invariants.every_change_arrives_in_time, phone, life.saved, user, self.truth, intervals), phone=phone
+            )
+
+    def _intervals(self, number: int, saved: Saved) -> dict[Check, int]:
+        known = self.intervals.get(number)
+        if known is None or known[0] is not saved:
+            known = self.intervals[number] = saved, checks.intervals(saved, checks.definitions(saved))
+        return known[1]
 
     def told(self, phone: Phone, text: str) -> None:
         """The phone said something to somebody."""
@@ -310,8 +321,6 @@ class Judge:
         life = phone.life
         if phone.on and life is not None and life.saved is not None:
             install = self.truth.installs[life.saved.account.text(INSTALL_KEY)]
-            if phone.is_stuck:
-                return
             # Who expired a moment ago has not asked since.
             reason = self.truth.reason_out(install, self.server.clock.now_s() - HALF_A_DAY_S)
             self._require(invariants.who_should_be_out_is_told, install, reason, 0, phone=phone)

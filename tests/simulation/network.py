@@ -17,7 +17,7 @@ from offhook.phone.commands import Answer, Fetch, NoAnswer, Why
 from offhook.phone.reports import REMOVAL
 from offhook.web.http import Answer as Served
 from offhook.web.http import Call
-from tests.simulation.clock import Heap
+from tests.simulation.clock import DAY_S, Heap
 from tests.simulation.phone import Phone
 from tests.simulation.server import Server, ServerCrash
 from tests.simulation.truth import User
@@ -205,9 +205,14 @@ def _rates(weather: Weather) -> tuple[tuple[str, float], ...]:
     return tuple((name.replace("_", " "), rate) for name, rate in msgspec.structs.asdict(weather).items())
 
 
-@lru_cache(maxsize=4096)
 def _http_date(seconds: int) -> str:
-    return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)
+    days, rest = divmod(seconds, DAY_S)
+    return f"{_midnight(days)[:-12]}{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02} GMT"
+
+
+@lru_cache(maxsize=256)
+def _midnight(days: int) -> str:
+    return format_datetime(datetime.fromtimestamp(days * DAY_S, UTC), usegmt=True)
 
 
 @lru_cache(maxsize=256)

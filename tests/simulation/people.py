@@ -85,7 +85,7 @@ class Person:
         phone, user = self.phone, self.wanted
         if user is None or not phone.on or phone.signing_in is not None:
             return
-        out = phone.life is not None and (phone.life.saved is None or phone.is_stuck)
+        out = phone.life is not None and phone.life.saved is None
         if out and user.exists and not user.suspended and self.random.random() < (1.0 if self.calm else 0.7):
             phone.sign_in(user)
 

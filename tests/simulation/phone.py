@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from offhook.core.errors import OffhookError
 from offhook.core.login import CloudId, Login
@@ -45,12 +45,13 @@ from offhook.phone.states import State
 from offhook.phone.stopped import Stopped
 from tests.phone.lossy import PowerLoss
 from tests.simulation import things
-from tests.simulation.clock import START_S, Heap
+from tests.simulation.clock import START_S, Heap, wall
 from tests.simulation.disk import PhoneDisk
 from tests.simulation.finding import Finding
 from tests.simulation.server import PUBLIC_URL
 from tests.simulation.things import Things
 from tests.simulation.truth import User
+from tests.simulation.watchers import Judge, Network
 
 FOLDER: Final = Path("/phone")
 PORTAL: Final = Portal(PUBLIC_URL)
@@ -58,44 +59,6 @@ INSTALL_KEY: Final = "X-install-id"
 STORY: Final = 60
 NEVER: Final = float("inf")
 _TOLD: Final = (Skip, Enter, Show, Remark, Register, Unregister)
-
-
-class Network(Protocol):
-    """Carries questions of phones to the server, and the answers back when it is their time."""
-
-    def ask(self, phone: Phone, fetch: Fetch, take: Callable[[Answer], None]) -> None:
-        """Ask; `take` gets the answer at a later moment."""
-
-
-class Judge(Protocol):
-    """Looks on, and raises Finding when something is seen that must not be."""
-
-    def told(self, phone: Phone, text: str) -> None:
-        """The phone said something to somebody."""
-
-    def kept(self, phone: Phone, saved: Saved) -> None:
-        """The phone has put a record on its disk."""
-
-    def rested(self, phone: Phone) -> None:
-        """The phone has nothing to do now."""
-
-    def started(self, phone: Phone, found: Saved | Left | None, damage: str) -> None:
-        """The phone found this on its disk."""
-
-    def left(self, phone: Phone, saved: Saved) -> None:
-        """A record is gone from the disk."""
-
-    def leaving(self, phone: Phone) -> None:
-        """The phone begins to log out by itself."""
-
-    def dropped(self, phone: Phone, report_id: str) -> None:
-        """A report is out of the queue."""
-
-    def edited(self, phone: Phone) -> None:
-        """What the user did last was dealt with."""
-
-    def failed(self, phone: Phone, error: BaseException) -> None:
-        """The phone's code raised what it must not."""
 
 
 class Phone:
@@ -130,8 +93,6 @@ class Phone:
         self.user: User | None = None
         self.signing_in: User | None = None
         self.report_delivered = False
-        # The server replaced this install and says that it does not know it any more.
-        self.is_stuck = False
         self._boot()
 
     # --- on and off --------------------------------------------------------------------------------------------------
@@ -149,7 +110,7 @@ class Phone:
 
     def wall(self) -> datetime:
         """What the clock on the phone's wall says."""
-        return datetime.fromtimestamp(START_S + self.heap.now_s + self.skew_s, UTC)
+        return wall(START_S + self.heap.now_s + self.skew_s)
 
     def tell_story(self, line: str) -> None:
         """Remember what happened."""
@@ -232,7 +193,7 @@ class Phone:
         self.turn += 1
         self.inbox.clear()
         self.life, self.signing_in, self.act = None, user, None
-        self.told_to_leave_s, self.wants_out, self.is_stuck = NEVER, False, False
+        self.told_to_leave_s, self.wants_out = NEVER, False
         self.reaching_s = {}
         login = Login(CloudId.parse(user.cloud_id), user.name, Secret(user.password))
         self._run(self.handset.signing_in(login, PORTAL), self._signed_in)

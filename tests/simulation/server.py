@@ -74,6 +74,10 @@ class QuickPasswords:
         """As the port says."""
         return quick_hash(password)
 
+    def is_outdated(self, stored: StoredPassword) -> bool:
+        """As the port says."""
+        return not isinstance(stored, Argon2)
+
 
 def quick_hash(password: Secret) -> Argon2:
     """A hash that costs nothing."""
@@ -132,7 +136,7 @@ class Noted:
 
 def holds_secret(text: str) -> bool:
     """Whether a text tells a secret of this simulation."""
-    return any(mark in text for mark in SECRET_MARKS)
+    return SECRET_MARKS[0] in text or SECRET_MARKS[1] in text
 
 
 class Server:

@@ -1,4 +1,4 @@
-"""The simulation finds things: six plausible bugs, planted one at a time, are each caught within a few seeds."""
+"""The simulation finds things: plausible bugs, planted one at a time, are each caught within a few seeds."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ from offhook.phone.reports import Report
 from offhook.phone.saved import Saved
 from offhook.phone.talk import ACCOUNT_PART
 from offhook.provider.authenticity import Authenticity
+from offhook.provider.definitions import ACCOUNT_PATH, AGAIN_PATH
 from offhook.provider.fleetguard import FleetGuard
 from offhook.provider.limits import Attempts
-from offhook.provider.ports import Ending, Standing
+from offhook.provider.ports import Ending, NewInstall, Standing
 from offhook.provider.reports import Reports
 from offhook.provider.reprovision import Reprovision
+from offhook.provider.signin import SignIn
+from offhook.provider.subscriber import Argon2, StoredPassword
 from offhook.storage.database import Database
 from offhook.storage.life import LifeStore
-from offhook.web import again
-from offhook.web.http import Handler
+from offhook.storage.signin import SignInStore
+from offhook.web import again, dates, provider
+from offhook.web.http import Answer, Call, Handler
 from tests.simulation.disk import PhoneDisk
 from tests.simulation.finding import Finding
 from tests.simulation.phone import FOLDER, Phone
@@ -106,6 +110,63 @@ class _DatesServer(_BuggyServer):
 class _TokensServer(_BuggyServer):
     def make_store(self) -> LifeStore:
         return _TokensOfRevokedForgotten(self.parts.database)
+
+
+class _ForeignDatesServer(Server):
+    """A sign-in says no date, and one of any clock that is later than ours counts as known, as RFC 9110 allows."""
+
+    def build(self) -> dict[str, Handler]:
+        handlers = super().build()
+        sign_in, asks_again = handlers[ACCOUNT_PATH], handlers[AGAIN_PATH]
+
+        async def undated(call: Call) -> Answer:
+            return msgspec.structs.replace(await sign_in(call), headers={"Content-Type": "application/xml"})
+
+        async def covered(call: Call) -> Answer:
+            answer = await asks_again(call)
+            since_s = dates.read(call.headers.get("if-modified-since", ""))
+            if answer.status != 200 or since_s is None or "if-none-match" in call.headers:
+                return answer
+            is_covered = (dates.read(answer.headers["Last-Modified"]) or 0) < since_s <= self.clock.now_s()
+            return Answer(304) if is_covered else answer
+
+        return handlers | {ACCOUNT_PATH: undated, AGAIN_PATH: covered}
+
+
+class _ReplacesAtOnce(SignInStore):
+    """Who signs in ends the older installs of the device, before the device has shown that it knows the new one."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.writable = database
+
+    async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
+        await super().issue(install, upgraded, known)
+        older = (install.cloud_id, install.subscriber_id, install.device, install.id)
+        self.writable.write(lambda connection: connection.execute(_REPLACE, older)).result()
+
+
+_REPLACE = """
+    UPDATE install SET state = 'ended', ended = 'replaced'
+    WHERE cloud_id = ? AND subscriber_id = ? AND device = ? AND id <> ? AND state = 'active'
+"""
+
+
+class _ReplacingServer(Server):
+    def build(self) -> dict[str, Handler]:
+        parts = self.parts
+        sign_in = SignIn(
+            store=_ReplacesAtOnce(parts.database),
+            passwords=QuickPasswords(parts.sealer),
+            sightings=parts.sightings,
+            composer=parts.composer,
+            tokens=parts.tokens,
+            attempts=Attempts(),
+            clock=parts.clock,
+            chance=parts.chance,
+        )
+        buggy = provider.endpoints(sign_in, self.noted, seconds=lambda: self.heap.now_s, sleep=no_time)
+        return super().build() | buggy
 
 
 class _WritesInPlace(PhoneDisk):
@@ -191,6 +252,8 @@ class _LeavesOnServerErrors(Phone):
 BUGS: dict[str, tuple[type[Server], type[Phone], set[str]]] = {
     "off by one in the date comparison": (_DatesServer, Phone, {"no_answer_is_older", "dates_only_grow"}),
     "token checked before revocation": (_TokensServer, Phone, {"who_should_be_out_is_told", "a_report_is_taken"}),
+    "dates that were never issued": (_ForeignDatesServer, Phone, {"no_answer_is_older"}),
+    "an older install ends at the sign-in": (_ReplacingServer, Phone, {"who_is_right_is_known"}),
     "non-atomic save": (Server, _NonAtomicPhone, {"the_vault_is_readable", "no_report_is_missing"}),
     "reporter before capture of values": (Server, _LateReporter, {"a_report_is_taken"}),
     "backup not bound to the user": (

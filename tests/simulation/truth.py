@@ -13,6 +13,7 @@ USER_MARK: Final = "X-mark-user"
 TENANT_MARK: Final = "X-mark-tenant"
 IMPORT_MARK: Final = "X-mark-import"
 APP_MARK: Final = "X-mark-app"
+ACCOUNT_MARKS: Final = (USER_MARK, TENANT_MARK, IMPORT_MARK, APP_MARK)
 COMMON_MARK: Final = "markCommon"
 DIAL_MARK: Final = "mark"
 FOREVER_S: Final = float("inf")
@@ -65,11 +66,15 @@ class User:
 
 
 class Install:
-    """One sign-in as the server gave it out; `ended` is why it is over, `said` the last answer of each service."""
+    """One sign-in as the server gave it out; `ended` is why it is over, `said` the last answer of each service.
+
+    It `came_back` when its phone has used it, and is replaced when a newer one of the same device has.
+    """
 
     def __init__(self, install_id: str, user: User, device: str) -> None:
         self.id, self.user, self.device = install_id, user, device
         self.ended = ""
+        self.came_back = self.is_replaced = False
         self.said: dict[str, tuple[str, bytes]] = {}
 
 
@@ -102,6 +107,17 @@ class Truth:
         theme = Theme(Manifest(name=f"mark {mark}", colours={"accent": "#0B5FFF"}))
         self.themes[digest(pack(theme))] = mark
         return theme
+
+    def came_back(self, install: Install) -> None:
+        """An install was used. From then on, the server may end the older ones of its device."""
+        if install.came_back:
+            return
+        install.came_back = True
+        for older in self.installs.values():
+            if older is install:
+                return
+            if older.user is install.user and older.device == install.device:
+                older.is_replaced = True
 
     def reason_out(self, install: Install, server_s: int) -> str:
         """Why the phone of an install is to be logged out, as somebody or a rule decided; empty when it is not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -34,7 +35,7 @@ number = len(office.portal.all()) and office.portal.history("EXAMPLE")[0].number
 while True:
     number += 1
     office.live(an_app(expires=60 + number), a_theme(f"theme {60 + number}"))
-    print(number, flush=True)
+    print(office.portal.history("EXAMPLE")[0].number, flush=True)
 """
 
 
@@ -176,6 +177,21 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "missing" / f"{digest}.zip").mkdir()
     with pytest.raises(Unavailable, match="cannot be read"):
         store.get(digest)
+
+
+def test_a_full_disk_is_not_filled_further(tmp_path: Path) -> None:
+    """When a theme cannot be written to its end, what was written of it goes."""
+    store = ThemeStore(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(Unavailable, match="File too large"):
+            store.put(bytes(10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_kill_leaves_the_old_version_or_the_new(tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def test_two_processes_that_start_at_once_agree(tmp_path: Path) -> None:
         ("sealing.json", keyfiles.sealing_keys, b'{"current": 2, "keys": {}}'),
         ("sealing.json", keyfiles.sealing_keys, b'{"current": 1, "keys": {"1": "AAAA"}}'),
         ("pepper", keyfiles.pepper, b"AAAA"),
+        ("pepper", keyfiles.pepper, b"A"),
+        ("pepper", keyfiles.pepper, b"\xff"),
         ("portal-ed25519.pem", keyfiles.portal_key, b"nothing"),
     ],
 )
@@ -69,3 +71,35 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(Invalid, match="Ed25519"):
         keyfiles.portal_key(tmp_path)
+
+
+def test_keys_are_made_for_a_new_database_only(tmp_path: Path) -> None:
+    """Beside a database, a missing key is asked for and not made anew, since the secrets need the one that was."""
+    database = tmp_path / "offhook.sqlite3"
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    keyfiles.ready(folder, database)
+    made = {path.name: path.read_bytes() for path in folder.iterdir()}
+    database.touch()
+
+    keyfiles.ready(folder, database)
+    (folder / "sealing.json").unlink()
+    with pytest.raises(Invalid, match=r"lacks sealing\.json, .* restore the keys from the backup"):
+        keyfiles.ready(folder, database)
+
+    assert len(made) == 3
+    assert not (folder / "sealing.json").exists()
+
+
+def test_a_key_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
+    """What the system says of it is told, as with every other fault."""
+    (tmp_path / "pepper").mkdir()
+
+    with pytest.raises(Invalid, match="cannot be used: Is a directory"):
+        keyfiles.pepper(tmp_path)
+
+
+def test_a_key_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+    """A folder that is not there is no traceback either."""
+    with pytest.raises(Invalid, match="cannot be used: No such file"):
+        keyfiles.pepper(tmp_path / "none")

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from offhook.core.errors import Unavailable
-from offhook.provider.ports import KnownInstall, NewInstall
+from offhook.core.errors import Refused, Unavailable
+from offhook.provider.ports import KnownInstall, NewInstall, Sighting
 from offhook.provider.subscriber import Argon2, Subscriber
 from offhook.provider.tenant import Tenant
-from offhook.storage.signin import LOOK_UP, MAX_INSTALLS
+from offhook.storage.life import REPLACED, SightingStore
+from offhook.storage.signin import IN_USE_S, LOOK_UP, MAX_INSTALLS
 from tests.world_provider import Provider, run
 
 HASH = b"h" * 32
@@ -74,8 +76,12 @@ def test_it_finds_what_there_is(provider: Provider) -> None:
     assert with_both_wrong.install is None
 
 
-def test_a_device_has_one_install(provider: Provider) -> None:
-    """An app that signs in again on its device replaces its install; without a device id none can be told apart."""
+def seen(provider: Provider, number: int, at_s: int) -> None:
+    SightingStore(provider.database).keep([Sighting(f"I{number}", at_s, 0, "app")], [])
+
+
+def test_a_device_has_one_install_once_it_has_used_it(provider: Provider) -> None:
+    """An app that comes back as a newer install ends the older ones; without a device id none can be told apart."""
     user, other = provider.has_user("johndow@EXAMPLE"), provider.has_user("ann@EXAMPLE")
     issue(provider, user, new(user, 1, device="phone"))
     issue(provider, user, new(user, 2, device="tablet"))
@@ -84,8 +90,48 @@ def test_a_device_has_one_install(provider: Provider) -> None:
     issue(provider, user, new(user, 5))
 
     issue(provider, user, new(user, 6, device="phone"))
+    before = ids(provider)
+    seen(provider, 4, 1050)
+    seen(provider, 6, 1050)
 
+    assert before == ["I1", "I2", "I3", "I4", "I5", "I6"]
     assert ids(provider) == ["I2", "I3", "I4", "I5", "I6"]
+
+
+def test_an_older_install_never_ends_a_newer_one(provider: Provider) -> None:
+    """Not when its request was long under way, nor when the clock was set back or stood still between the sign-ins."""
+    user = provider.has_user("johndow@EXAMPLE")
+    for number, clock_s in enumerate([1000, 1000, 500]):
+        issue(provider, user, msgspec.structs.replace(new(user, number, device="phone"), created_s=clock_s))
+
+    seen(provider, 0, 1001)
+    after_the_first = ids(provider)
+    seen(provider, 2, 1002)
+    seen(provider, 1, 1003)
+
+    assert after_the_first == ["I0", "I1", "I2"]
+    assert ids(provider) == ["I2"]
+    plan = provider.database.reader.execute(f"EXPLAIN QUERY PLAN {REPLACED}", {"install_id": "I1"}).fetchall()
+    assert [step[3].split()[0] for step in plan] == ["SEARCH"] * 2
+
+
+def test_who_is_in_use_is_never_forgotten(provider: Provider) -> None:
+    """Of too many installs those go that were never seen, or not for longest; when all are in use, nobody comes in."""
+    user = provider.has_user("johndow@EXAMPLE")
+    now_s = 2 * IN_USE_S
+    for number in range(MAX_INSTALLS):
+        issue(provider, user, new(user, number))
+        seen(provider, number, now_s if number else 1)
+    later = msgspec.structs.replace(new(user, 200), created_s=now_s + 1)
+
+    issue(provider, user, later)
+    issue(provider, user, msgspec.structs.replace(new(user, 201), created_s=now_s + 2))
+
+    assert ids(provider) == [*(f"I{number}" for number in range(1, MAX_INSTALLS)), "I201"]
+    seen(provider, 201, now_s + 3)
+    with pytest.raises(Refused, match="sign out"):
+        issue(provider, user, msgspec.structs.replace(new(user, 202), created_s=now_s + 4))
+    assert len(ids(provider)) == MAX_INSTALLS
 
 
 def test_a_user_has_a_bounded_number_of_installs(provider: Provider) -> None:

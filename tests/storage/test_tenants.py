@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from offhook.storage.database import Database
 from offhook.storage.imports import ImportStore
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.tables import tenant as table
-from offhook.storage.tenants import TenantStore
+from offhook.storage.tenants import ServedTenants, TenantStore
 from tests.world_provider import NOON_S, SetClock
 
 SHOP = Tenant("SHOP", "<account/>", "<x/>", Credential.SIP, Names(username="login"), 401)
@@ -69,3 +70,18 @@ def test_an_import_is_kept_whole_or_not_at_all(database: Database) -> None:
     assert tenants.all() == []
     assert store.keep(SHOP, [Subscriber("SHOP", "bob", Bcrypt("h"))]) == 1
     assert tenants.all() == [SHOP]
+
+
+def test_tenants_are_read_while_somebody_writes(database: Database) -> None:
+    """Another process that holds the lock of writers keeps nobody from reading, least of all the event loop."""
+    store = TenantStore(database, SetClock())
+    store.put(SHOP)
+
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        served = ServedTenants(database).find("SHOP")
+        found = store.get("SHOP"), store.all()
+
+    assert served == SHOP
+    assert found == (SHOP, [SHOP])
+    assert ServedTenants(database).find("NONE") is None

@@ -34,7 +34,7 @@ from tests.world_provider import Provider, run
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 JSON = {"content-type": "application/json"}
 QUERY = {"cloud_id": "EXAMPLE", "cloud_username": "johndow", "cloud_password": "12345678"}
-NO_LIMITS = Limits(Rate(10_000, 1), Rate(10_000, 1))
+NO_LIMITS = Limits(Rate(10_000, 1), Rate(10_000, 1), Rate(10_000, 1))
 
 
 @pytest.fixture

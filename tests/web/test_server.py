@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 import socket
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
@@ -14,7 +17,7 @@ import trustme
 
 from offhook.core.errors import Conflict, Invalid
 from offhook.web.app import application
-from offhook.web.events import EventLog
+from offhook.web.events import EventLog, Events, Field
 from offhook.web.http import Answer, Call
 from offhook.web.server import Server
 from offhook.web.settings import Listen, Serving
@@ -22,6 +25,21 @@ from offhook.web.settings import Listen, Serving
 
 async def hello(call: Call) -> Answer:
     return Answer(200, {"Content-Type": "text/plain"}, b"hello")
+
+
+def ignore(event: str, **fields: Field) -> None:
+    """Take an event and forget it."""
+
+
+class Changes:
+    """Says when the certificate has changed."""
+
+    def __init__(self) -> None:
+        self.came = asyncio.Event()
+
+    def __call__(self, event: str, **fields: Field) -> None:
+        if event == "tls.certificate_changed":
+            self.came.set()
 
 
 def free_port() -> int:
@@ -46,6 +64,16 @@ async def get(url: str, context: ssl.SSLContext) -> str:
         return (await client.get(url)).text
 
 
+async def soon(url: str, context: ssl.SSLContext) -> str:
+    """What is served as soon as the new certificate is, a moment after it was noted."""
+    for _ in range(250):
+        try:
+            return await get(url, context)
+        except httpx2.ConnectError:
+            await asyncio.sleep(0.02)
+    return await get(url, context)
+
+
 def test_a_changed_certificate_is_served_without_a_restart(tmp_path: Path) -> None:
     """A pair that does not fit is reported and the old one stays; one that fits is served from then on."""
     noted = io.BytesIO()
@@ -56,7 +84,7 @@ def test_a_changed_certificate_is_served_without_a_restart(tmp_path: Path) -> No
         listen = Listen("127.0.0.1", free_port())
         url = f"{listen.url(tls=True)}/hello"
         serving = Serving(listen, url, tmp_path / "chain.pem", tmp_path / "key.pem")
-        server = Server(application({"/hello": hello}, (), events), serving, events)
+        server = Server(application({"/hello": hello}, (), events), serving, events, tmp_path / "tls")
         ready = asyncio.Event()
         running = asyncio.create_task(server.run(ready.set))
         await asyncio.wait_for(ready.wait(), 10)
@@ -69,7 +97,8 @@ def test_a_changed_certificate_is_served_without_a_restart(tmp_path: Path) -> No
 
         renewed = write_certificate(tmp_path)
         await noted_line("tls.certificate_changed")
-        assert await get(url, renewed) == "hello"
+        assert await soon(url, renewed) == "hello"
+        await asyncio.sleep(0.1)
         with pytest.raises(httpx2.ConnectError):
             await get(url, trusted)
         server.stop()
@@ -93,11 +122,11 @@ def test_a_key_that_does_not_fit_is_refused_at_start(tmp_path: Path) -> None:
     serving = Serving(Listen("127.0.0.1", free_port()), "", tmp_path / "chain.pem", tmp_path / "key.pem")
 
     with pytest.raises(Invalid, match=r"key\.pem are not a certificate and its key"):
-        Server(application({}, (), lambda event, **fields: None), serving, lambda event, **fields: None)
+        Server(application({}, (), ignore), serving, ignore, tmp_path / "tls")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1"])
-def test_an_address_that_is_not_to_be_had(host: str) -> None:
+def test_an_address_that_is_not_to_be_had(tmp_path: Path, host: str) -> None:
     """An address in use, or of another machine, is named before anything is served."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -105,4 +134,95 @@ def test_an_address_that_is_not_to_be_had(host: str) -> None:
         listen = Listen(host, taken.getsockname()[1])
 
         with pytest.raises((Conflict, Invalid), match=f"{host}:{listen.port} is"):
-            Server(application({}, (), lambda event, **fields: None), Serving(listen, ""), lambda event, **fields: None)
+            Server(application({}, (), ignore), Serving(listen, ""), ignore, tmp_path / "tls")
+
+
+@asynccontextmanager
+async def serving(serving: Serving, folder: Path, events: Events = ignore) -> AsyncIterator[Server]:
+    """A server while it serves."""
+    server = Server(application({"/hello": hello}, (), events), serving, events, folder / "tls")
+    ready = asyncio.Event()
+    running = asyncio.create_task(server.run(ready.set))
+    await asyncio.wait_for(ready.wait(), 10)
+    try:
+        yield server
+    finally:
+        server.stop()
+        await asyncio.wait_for(running, 10)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /hello HTTP/1.1\r\nHo", b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_nobody_holds_a_connection_by_silence(tmp_path: Path, sent: bytes) -> None:
+    """Who sends nothing, half a header, or nothing after an answer, is disconnected; by itself after ten seconds."""
+    listen = Listen("127.0.0.1", free_port())
+
+    async def story() -> bytes:
+        async with serving(Serving(listen, "", headers_within_ms=200), tmp_path):
+            reader, writer = await asyncio.open_connection(listen.host, listen.port)
+            writer.write(sent)
+            answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            return answer
+
+    answer = asyncio.run(story())
+
+    assert answer.endswith(b"hello") == sent.endswith(b"\r\n\r\n")
+    assert Serving(listen, "").headers_within_ms <= 10_000
+
+
+def test_slow_clients_do_not_stop_the_others(tmp_path: Path) -> None:
+    """More unfinished requests than wait to be accepted leave room for one who asks properly; no TLS, no folder."""
+    listen = Listen("127.0.0.1", free_port())
+    unfinished = b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+
+    async def story() -> str:
+        async with serving(Serving(listen, ""), tmp_path):
+            slow = [await asyncio.open_connection(listen.host, listen.port) for _ in range(2100)]
+            for _, writer in slow:
+                writer.write(unfinished)
+            async with httpx2.AsyncClient() as client:
+                answer = await client.get(f"{listen.url(tls=False)}/hello", timeout=5)
+            for _, writer in slow:
+                writer.transport.abort()
+            return answer.text
+
+    assert asyncio.run(story()) == "hello"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_old_handsets_are_served(tmp_path: Path) -> None:
+    """A client that knows TLS 1.2 at most is served, also after the certificate has changed."""
+    listen = Listen("127.0.0.1", free_port())
+    changes = Changes()
+
+    async def story() -> list[str]:
+        old = write_certificate(tmp_path)
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        settings = Serving(listen, "", tmp_path / "chain.pem", tmp_path / "key.pem")
+        async with serving(settings, tmp_path, changes):
+            url = f"{listen.url(tls=True)}/hello"
+            answers = [await get(url, old)]
+            old = write_certificate(tmp_path)
+            old.maximum_version = ssl.TLSVersion.TLSv1_2
+            await changes.came.wait()
+            return [*answers, await soon(url, old)]
+
+    assert asyncio.run(asyncio.wait_for(story(), 20)) == ["hello", "hello"]
+
+
+def test_a_swept_copy_is_made_anew(tmp_path: Path) -> None:
+    """Whoever removes the copies of certificate and key, the next certificate is served all the same."""
+    listen = Listen("127.0.0.1", free_port())
+    changes = Changes()
+
+    async def story() -> str:
+        write_certificate(tmp_path)
+        settings = Serving(listen, "", tmp_path / "chain.pem", tmp_path / "key.pem")
+        async with serving(settings, tmp_path, changes):
+            shutil.rmtree(tmp_path / "tls")
+            renewed = write_certificate(tmp_path)
+            await changes.came.wait()
+            return await soon(f"{listen.url(tls=True)}/hello", renewed)
+
+    assert asyncio.run(asyncio.wait_for(story(), 20)) == "hello"
+    assert list((tmp_path / "tls").iterdir()) == []

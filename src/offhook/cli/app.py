@@ -18,7 +18,7 @@ from offhook.core.login import CloudId
 from offhook.portal import folder as folders
 from offhook.portal import reading
 from offhook.portal.edits import edited
-from offhook.portal.versions import State, Version
+from offhook.portal.versions import Ground, State, Version
 
 if TYPE_CHECKING:
     from offhook.portal.catalogue import Portal, Proposal
@@ -37,9 +37,22 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-NoteOption: TypeAlias = Annotated[str, typer.Option(help="Why, for the history.", metavar="TEXT")]
+MOST_VERSIONS: Final = 999_999_999
+
+
+def _text(words: str | None) -> str | None:
+    """Words that can be stored: a terminal passes bytes on that are no text."""
+    try:
+        (words or "").encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("is not UTF-8 text.") from None
+    return words
+
+
+NoteOption: TypeAlias = Annotated[str, typer.Option(help="Why, for the history.", metavar="TEXT", callback=_text)]
 AuthorOption: TypeAlias = Annotated[
-    str | None, typer.Option(help="Who, for the history; left out, the user of this machine.", metavar="NAME")
+    str | None,
+    typer.Option(help="Who, for the history; left out, the user of this machine.", metavar="NAME", callback=_text),
 ]
 VersionOption: TypeAlias = Annotated[
     str | None,
@@ -126,7 +139,8 @@ def apply(
             if proposal.plan.lines:
                 confirm(f"{name}: {'Publish this to all phones?' if publish else 'Apply this?'}", yes=yes)
                 version = portal.accept(proposal, by, note)
-                version = portal.publish(name, version.stamp, by, note) if publish else version
+                if publish:
+                    version = portal.publish(name, Ground(version.stamp, proposal.seen.live), by, note)
             else:
                 version = portal.show(name, State.LIVE if publish else None)
             _done(version, _next_step(version), json=json, **record)
@@ -188,7 +202,9 @@ def history(app_id: CloudIdArgument, data: DataOption = None, json: JsonOption =
 @app.command(epilog=examples("offhook app restore EXAMPLE 3", "offhook app restore EXAMPLE 3 --publish --yes"))
 def restore(
     app_id: CloudIdArgument,
-    number: Annotated[int, typer.Argument(help="A version that was Live; see history.", metavar="VERSION")],
+    number: Annotated[
+        int, typer.Argument(help="A version that was Live; see history.", metavar="VERSION", max=MOST_VERSIONS)
+    ],
     publish: Annotated[
         bool, typer.Option("--publish", help="Make it Live at once; the Editable stays as it is.")
     ] = False,

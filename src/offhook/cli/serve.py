@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from offhook.cli.exits import reported
 from offhook.cli.options import DataOption
+
+if TYPE_CHECKING:
+    from offhook.web.settings import Listen
 
 
 class Role(StrEnum):
@@ -24,9 +28,12 @@ class Role(StrEnum):
 
 def serve(
     data: DataOption = None,
-    listen: Annotated[str, typer.Option(help="Address and port.", metavar="HOST:PORT")] = "127.0.0.1:8080",
+    listen: Annotated[str, typer.Option(help="Address and port.", metavar="ADDRESS:PORT")] = "127.0.0.1:8080",
     public_url: Annotated[
         str, typer.Option(help="How phones reach this server; left out, the address it listens on.", metavar="URL")
+    ] = "",
+    provider_url: Annotated[
+        str, typer.Option(help="With --role portal: how phones reach the provider service.", metavar="URL")
     ] = "",
     role: Annotated[Role, typer.Option(help="Serve both rooms or only one of them.")] = Role.BOTH,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM); taken anew when it changes.")] = None,
@@ -46,13 +53,44 @@ def serve(
     from offhook.core.errors import Invalid
     from offhook.web.settings import Listen, Serving, parse_networks
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, soft_wrap=True)
     with reported():
         if (tls_cert is None) != (tls_key is None):
             raise Invalid.at("--tls-cert", "needs --tls-key, and the other way round")
         address = Listen.parse(listen)
         url = public_url.rstrip("/") or address.url(tls=tls_cert is not None)
-        serving = Serving(address, url, tls_cert, tls_key, parse_networks(trust_proxy or []))
+        named = _named(role, address, public_url.rstrip("/"), provider_url.rstrip("/"), url)
+        _check(console, "--public-url", public_url.rstrip("/"))
+        _check(console, "--provider-url", provider_url.rstrip("/"))
+        serving = Serving(address, named, tls_cert, tls_key, parse_networks(trust_proxy or []))
         rooms = {Role.BOTH: wiring.ROOMS, Role.PORTAL: ("portal",), Role.PROVIDER: ("provider",)}[role]
         with wiring.service(DataFolder.choose(data).make(), serving, rooms) as server:
             asyncio.run(server.run(lambda: console.print(f"Serving [bold]{role}[/] at {url} (Ctrl-C ends)")))
+
+
+def _named(role: Role, address: Listen, public_url: str, provider_url: str, url: str) -> str:
+    """The provider service that our portal names to phones: ourselves, another one, or none; raises Invalid."""
+    from offhook.core.errors import Invalid
+
+    if provider_url and role is not Role.PORTAL:
+        raise Invalid.at(
+            "--provider-url", "is for --role portal; a server with both rooms names itself, by --public-url"
+        )
+    if role is Role.BOTH and address.is_everywhere and not public_url:
+        raise Invalid.at("--public-url", f"is needed with {address.host}: the portal names it to every phone")
+    return url if role is Role.BOTH else provider_url
+
+
+def _check(console: Console, option: str, url: str) -> None:
+    """Warn about what an app will not do with an address; raises Invalid."""
+    from offhook.core.errors import Invalid
+    from offhook.provider.definitions import check_public_url
+
+    if not url:
+        return
+    try:
+        remarks = check_public_url(url)
+    except Invalid as error:
+        raise Invalid.at(option, error.faults[0].text) from None
+    for remark in remarks:
+        console.print(Text.assemble(("Warning: ", "yellow"), f"{option}: {remark.text}"))

@@ -42,8 +42,9 @@ def export(
 ) -> None:
     """Write the users of a Cloud ID as CSV.
 
-    Columns: username, state, sip_generated, quick_dials, and one for each attribute:NAME and override:KEY. A cell that
-    begins with a quotation mark or a brace is JSON. A password in the clear is never written.
+    Columns: username, state, sip_generated, quick_dials, and one for each attribute:NAME and override:KEY; a key that
+    is called like a secret only with --with-secrets. A cell that begins with a quotation mark or a brace is JSON. A
+    password in the clear is never written.
     """
     with reported(as_json=json), open_desk(data) as desk:
         if json and to is None:

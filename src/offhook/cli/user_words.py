@@ -19,6 +19,9 @@ from offhook.provider import change as changes
 from offhook.provider.change import Change, Never
 from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override
 
+# No channel has a rank near this; what is above says nothing more.
+MAX_PRIORITY: Final = 1000
+
 AttributeOption: TypeAlias = Annotated[
     list[str] | None, typer.Option("--attribute", help="Something known of the user: tier=gold.", metavar="NAME=TEXT")
 ]
@@ -29,8 +32,19 @@ SetOption: TypeAlias = Annotated[
 SetXmlOption: TypeAlias = Annotated[
     list[str] | None, typer.Option("--set-xml", help="A key whose value is elements.", metavar="KEY=XML")
 ]
+SetFileOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set-file", help="A key whose value is the first line of a file, for one that is secret.", metavar="KEY=FILE"
+    ),
+]
 PriorityOption: TypeAlias = Annotated[
-    int | None, typer.Option(help="Rank of what --set sets: 20 unless given, 40 and more beats the user's own choice.")
+    int | None,
+    typer.Option(
+        min=0,
+        max=MAX_PRIORITY,
+        help="Rank of what --set sets: 20 unless given, 40 and more beats the user's own choice.",
+    ),
 ]
 QuickDialOption: TypeAlias = Annotated[
     list[str] | None,
@@ -70,6 +84,7 @@ class Words(msgspec.Struct, frozen=True):
     remove_attributes: Sequence[str] = ()
     overrides: Sequence[str] = ()
     xml_overrides: Sequence[str] = ()
+    override_files: Sequence[str] = ()
     unset: Sequence[str] = ()
     priority: int | None = None
     quick_dials: Sequence[str] = ()
@@ -96,10 +111,7 @@ class Words(msgspec.Struct, frozen=True):
 
     def _attributes(self) -> dict[str, str | None]:
         given = _pairs("--attribute", self.attributes, str)
-        for name in filter(changes.is_secret, given):
-            raise Misused(
-                f"--attribute {name}=... shows a secret to all users of this machine: use --secret-file {name}=FILE."
-            )
+        _check_seen("--attribute", given, "use --secret-file {}=FILE")
         if self.sip_username is not None:
             given[SIP_USERNAME] = self.sip_username
         return {**dict.fromkeys(self.remove_attributes), **given}
@@ -113,11 +125,15 @@ class Words(msgspec.Struct, frozen=True):
         return {**secrets, **_pairs("--secret-file", self.secret_files, lambda file: asking.secret_from(Path(file)))}
 
     def _overrides(self) -> dict[str, Override | None]:
-        return {
-            **dict.fromkeys(self.unset),
-            **_pairs("--set", self.overrides, lambda text: Override(text, rank=self.priority)),
-            **_pairs("--set-xml", self.xml_overrides, lambda xml: Override(xml, markup=True, rank=self.priority)),
-        }
+        texts = _pairs("--set", self.overrides, lambda text: Override(text, rank=self.priority))
+        markup = _pairs("--set-xml", self.xml_overrides, lambda xml: Override(xml, markup=True, rank=self.priority))
+        _check_seen("--set", texts, "use --set-file {}=FILE")
+        _check_seen("--set-xml", markup, "give it in the column override:{} of offhook user import")
+        return {**dict.fromkeys(self.unset), **texts, **markup, **self._overrides_from_files()}
+
+    def _overrides_from_files(self) -> dict[str, Override]:
+        lines = _pairs("--set-file", self.override_files, lambda file: asking.secret_from(Path(file)))
+        return {key: Override(line.reveal(), rank=self.priority) for key, line in lines.items()}
 
     def _quick_dials(self) -> dict[str, QuickDial | None]:
         return {
@@ -141,6 +157,12 @@ def _expiry(word: str) -> int | Never:
     except ValueError:
         raise Misused("--expires takes a date like 2027-01-31, or never.") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+def _check_seen(option: str, names: Iterable[str], otherwise: str) -> None:
+    """Refuse a secret on the command line, where everybody on the machine sees it. Raises Misused."""
+    for name in filter(changes.is_secret, names):
+        raise Misused(f"{option} {name}=... shows a secret to all users of this machine: {otherwise.format(name)}.")
 
 
 def _pairs(option: str, words: Iterable[str], read: Callable[[str], _T]) -> dict[str, _T]:

@@ -64,8 +64,8 @@ class Document(msgspec.Struct, frozen=True):
 
     def text(self, key: str) -> str:
         """The content of a key; empty when it is absent or blanked."""
-        value = self.get(key)
-        return value.content if value else ""
+        settled = self.keys.get(key)
+        return settled.value.content if settled else ""
 
     def values(self) -> dict[str, Value]:
         """The values alone."""

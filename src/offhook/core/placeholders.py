@@ -91,6 +91,8 @@ def expand(template: str, scope: Scope, target: Target, place: str, *, secure: b
     """
     if len(template) > MAX_TEMPLATE:
         raise Invalid.at(place, f"is longer than {MAX_TEMPLATE:,} characters")
+    if "%" not in template:
+        return Expansion(template)
     filling = _Filling(template, scope, target, place, secure=secure)
     text = filling.fill(0, len(template))
     return Expansion(text, tuple(filling.remarks))

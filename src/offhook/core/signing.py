@@ -15,7 +15,7 @@ from http_message_signatures import (
     HTTPSignatureKeyResolver,
     algorithms,
 )
-from http_message_signatures.exceptions import HTTPMessageSignaturesException
+from http_message_signatures.exceptions import HTTPMessageSignaturesException, InvalidSignature
 
 from offhook.core.errors import Invalid
 from offhook.core.webservice import Response
@@ -32,6 +32,7 @@ COVERED: Final = (
     PART_HEADER.lower(),
     "content-digest",
 )
+_COVERED: Final = frozenset(f'"{name}"' for name in COVERED)
 
 
 class _Message:
@@ -77,7 +78,9 @@ def verify(response: Response, cloud_id: str, part: str, key: Ed25519PublicKey) 
     message = _Message(response.status, response.headers)
     verifier = _Verifier(signature_algorithm=algorithms.ED25519, key_resolver=_OneKey(key))
     try:
-        verifier.verify(message, max_age=None, require_components=COVERED, body=response.body)
+        results = verifier.verify(message, max_age=None, body=response.body)
+        if not all(result.covered_components.keys() >= _COVERED for result in results):
+            raise InvalidSignature("it does not cover all that it has to")
     except HTTPMessageSignaturesException as error:
         what = "the answer is not signed by the pinned portal key, or was changed on its way"
         raise Invalid.at(f"portal {part}", f"{what} ({str(error) or 'the signature does not fit'})") from None

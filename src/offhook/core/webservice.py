@@ -130,9 +130,9 @@ def define(prefix: str, lookup: Callable[[str], str]) -> Definition | None:
 
     An unset Method is GET without PostData and POST with it. What cannot be used counts as unset, with a diagnostic.
     """
-    written = {suffix: _look_up(prefix + suffix, lookup) for suffix in SUFFIXES}
-    if not written["Url"].strip():
+    if not _written("Url", prefix, lookup).strip():
         return None
+    written = {suffix: _written(suffix, prefix, lookup) for suffix in SUFFIXES}
     remarks: list[Diagnostic] = []
 
     def number(suffix: str, default: int, limit: int) -> int:
@@ -166,8 +166,8 @@ def define(prefix: str, lookup: Callable[[str], str]) -> Definition | None:
     )
 
 
-def _look_up(key: str, lookup: Callable[[str], str]) -> str:
-    return lookup(key) or lookup(key[0].swapcase() + key[1:])
+def _written(suffix: str, prefix: str, lookup: Callable[[str], str]) -> str:
+    return lookup(prefix + suffix) or lookup(prefix[0].swapcase() + prefix[1:] + suffix)
 
 
 def prepare(definition: Definition, scope: Scope, *, strict: bool = False) -> Prepared:

@@ -22,6 +22,8 @@ from offhook.phone.saved import Saved, is_users, users_own
 
 LOGIN_SOURCE: Final = "sign-in"
 
+_REQUIRED: Final = tuple(key.name for key in KEYS.by_name.values() if key.required)
+
 
 class Received(msgspec.Struct, frozen=True):
     """What the services answered: the portal's base and theme package, the global part, the account part."""
@@ -83,8 +85,7 @@ def typed_account(login: Login) -> Reading:
 
 def missing(account: Document, locale: str) -> list[Fault]:
     """The keys without which the app would not save an account."""
-    required = (key.name for key in KEYS.by_name.values() if key.required)
-    return [Fault(name, "is empty") for name in required if not _shown(account.get(name), locale).strip()]
+    return [Fault(name, "is empty") for name in _REQUIRED if not _shown(account.get(name), locale).strip()]
 
 
 def _shown(value: Value | None, locale: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final, TypeAlias
 
 import msgspec
@@ -10,7 +11,8 @@ import msgspec
 from offhook.core import webservice
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid, OffhookError
-from offhook.core.webservice import Definition, Request
+from offhook.core.mergeable import Document
+from offhook.core.webservice import Definition, Prepared, Request
 from offhook.phone import again, news, reports
 from offhook.phone.again import LogOut, New, Outcome, Unchanged, Useless
 from offhook.phone.commands import Fetch, Flow, KeepTheme, Remark, Skip, fetch, fetch_all
@@ -21,7 +23,7 @@ from offhook.phone.saved import Saved
 from offhook.phone.talk import ACCOUNT_PART, BASE, GLOBAL_PART, THEME, question
 
 
-class Check(Enum):
+class Check(StrEnum):
     """What is kept up to date, in the order in which it is asked for.
 
     The account comes first, since it may end everything; the global part comes after the portal, which it lies upon.
@@ -39,29 +41,56 @@ class Checked(msgspec.Struct, frozen=True):
     news: News
 
 
-class Asking(msgspec.Struct, frozen=True):
-    """Who asks, what the phone has, and what waits to be applied already."""
-
-    saved: Saved
-    device: Device
-    news: News
-    strict: bool = False
-
-
 # The services whose answers make up each of them.
 PARTS: Final = {Check.ACCOUNT: (ACCOUNT_PART,), Check.PORTAL: (BASE, THEME), Check.GLOBAL: (GLOBAL_PART,)}
 _PREFIXES: Final = {Check.ACCOUNT: webservice.REPROVISIONING, Check.GLOBAL: webservice.GLOBAL_REPROVISIONING}
 _Parts: TypeAlias = tuple[tuple[str, Outcome], ...]
 
 
-def intervals(saved: Saved) -> dict[Check, int]:
+class Services:
+    """The services that an account names, and the requests to them: made once, since an account seldom changes."""
+
+    __slots__ = ("_account", "_found", "_prepared", "device", "strict")
+
+    def __init__(self, device: Device, *, strict: bool = False) -> None:
+        self.device, self.strict = device, strict
+        self._account: Document | None = None
+        self._found: Mapping[Check, Definition] = {}
+        self._prepared: dict[Check, Prepared] = {}
+
+    def of(self, saved: Saved) -> Mapping[Check, Definition]:
+        """The definition of each check, where there is one."""
+        if self._account is not saved.account:
+            self._account, self._found, self._prepared = saved.account, definitions(saved), {}
+        return self._found
+
+    def request(self, definition: Definition, check: Check, saved: Saved) -> Prepared:
+        """The request of a definition from `of`; raises Invalid when there cannot be one."""
+        if check not in self._prepared:
+            scope = reports.account_scope(saved, self.device)
+            self._prepared[check] = webservice.prepare(definition, scope, strict=self.strict)
+        return self._prepared[check]
+
+
+def definitions(saved: Saved) -> dict[Check, Definition]:
+    """The web service definition of each check, where the account has one."""
+    read = {check: webservice.define(prefix, saved.account.text) for check, prefix in _PREFIXES.items()}
+    return {check: definition for check, definition in read.items() if definition}
+
+
+def intervals(saved: Saved, found: Mapping[Check, Definition]) -> dict[Check, int]:
     """The seconds between two checks; 0 where nothing is asked by itself, no key where there is nothing to ask."""
     plan = saved.reprovisioning
-    found = {Check.PORTAL: plan.interval_s if plan.enabled else 0}
-    for check in _PREFIXES:
-        if definition := _definition(check, saved):
-            found[check] = definition.interval_s
-    return found
+    named = {check: definition.interval_s for check, definition in found.items()}
+    return {Check.PORTAL: plan.interval_s if plan.enabled else 0, **named}
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """Who asks and whom, what the phone has, and what waits to be applied already."""
+
+    saved: Saved
+    news: News
+    services: Services
 
 
 def ask(check: Check, asking: Asking) -> Flow[Checked]:
@@ -77,12 +106,12 @@ def ask(check: Check, asking: Asking) -> Flow[Checked]:
 
 def _service(check: Check, asking: Asking) -> Flow[Checked]:
     service, saved = check.value, asking.saved
-    definition = _definition(check, saved)
+    definition = asking.services.of(saved).get(check)
     if definition is None:
         yield Skip(service, "the account names no such service")
         return Checked(Unchanged(), asking.news)
     try:
-        prepared = webservice.prepare(definition, reports.account_scope(saved, asking.device), strict=asking.strict)
+        prepared = asking.services.request(definition, check, saved)
     except Invalid as error:
         return Checked(Useless(f"cannot be asked: {error.text}"), asking.news)
     for diagnostic in prepared.diagnostics:
@@ -111,7 +140,7 @@ def _portal(asking: Asking) -> Flow[Checked]:
 
 def _fetch(service: str, request: Request, asking: Asking, *, known: bool = True) -> Fetch:
     validator = asking.saved.validators.get(service) if known else None
-    return question(asking.device, service, again.conditional(request, validator))
+    return question(asking.services.device, service, again.conditional(request, validator))
 
 
 def _read(parts: _Parts, asking: Asking) -> Checked:
@@ -123,8 +152,9 @@ def _read(parts: _Parts, asking: Asking) -> Checked:
     try:
         for service, outcome in parts:
             found = _laid_in(found, service, outcome, asking.saved)
-        # Whether an app could work with it is better known now than when it is to be applied.
-        news.apply(asking.saved, found, asking.device.locale)
+        if found:
+            # Whether an app could work with it is better known now than when it is to be applied.
+            news.apply(asking.saved, found, asking.services.device.locale)
     except Invalid as error:
         return Checked(again.unusable(error), asking.news)
     return Checked(parts[0][1], found)
@@ -151,7 +181,3 @@ def _right_as_it_is(found: News, service: str, outcome: Unchanged, saved: Saved)
     if outcome.validator is None or outcome.validator == saved.validators.get(service):
         return left
     return msgspec.structs.replace(left, validators={**left.validators, service: outcome.validator})
-
-
-def _definition(check: Check, saved: Saved) -> Definition | None:
-    return webservice.define(_PREFIXES[check], saved.account.text)

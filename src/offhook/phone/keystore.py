@@ -29,13 +29,14 @@ class FileKeystore:
 
     def __init__(self, folder: Path, disk: Files | None = None) -> None:
         self.folder, self.files = folder, disk or Disk()
+        self.path = folder / KEY_FILE
 
     def find(self) -> bytes | None:
         key = self._content()
         return key if key is not None and len(key) == KEY_BYTES else None
 
     def make(self) -> bytes:
-        path = self.folder / KEY_FILE
+        path = self.path
         self.files.make_folder(self.folder)
         if damaged := self._content():
             mark = hashlib.sha256(damaged).hexdigest()[:16]
@@ -45,4 +46,4 @@ class FileKeystore:
         return key
 
     def _content(self) -> bytes | None:
-        return self.files.read(self.folder / KEY_FILE, KEY_BYTES + 1)
+        return self.files.read(self.path, KEY_BYTES + 1)

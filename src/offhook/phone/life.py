@@ -20,7 +20,7 @@ from offhook.core.errors import OffhookError
 from offhook.phone import agenda, checks, editing, events, logout, news
 from offhook.phone.again import LogOut, Outcome, Useless
 from offhook.phone.agenda import Due
-from offhook.phone.checks import Asking, Check
+from offhook.phone.checks import Asking, Check, Services
 from offhook.phone.commands import (
     Enter,
     Flow,
@@ -55,7 +55,7 @@ class Life:
 
     __slots__ = (
         *("calls", "device", "due", "farewell", "fresh", "left", "log_out_s", "news", "over", "post", "saved"),
-        *("settings_open", "state", "strict"),
+        *("services", "settings_open", "state", "strict"),
     )
 
     def __init__(self, device: Device, saved: Saved | None, *, fresh: bool = False, strict: bool = False) -> None:
@@ -71,6 +71,7 @@ class Life:
         self.calls: tuple[tuple[events.CallBegan, float], ...] = ()
         self.due: dict[Check, Due] = {}
         self.post = Postbox()
+        self.services = Services(device, strict=strict)
         self.over = False
 
     def run(self) -> Flow[Left | None]:
@@ -96,7 +97,7 @@ class Life:
         yield Register(self.saved.account)
         if not self.fresh:
             yield from self.post.begin_tokens(self.saved, self.device, now_s, strict=self.strict)
-        for check, interval_s in checks.intervals(self.saved).items():
+        for check, interval_s in self._intervals(self.saved).items():
             share = yield from _share(check)
             planned = agenda.after_success(now_s, now_s, interval_s, share)
             self.due[check] = planned if self.fresh or not interval_s else agenda.at_once(now_s)
@@ -136,7 +137,7 @@ class Life:
     def _check(self, check: Check) -> Flow[None]:
         assert self.saved is not None
         began_s = (yield from look()).monotonic_s
-        checked = yield from checks.ask(check, Asking(self.saved, self.device, self.news, self.strict))
+        checked = yield from checks.ask(check, Asking(self.saved, self.news, self.services))
         self.news = checked.news
         if isinstance(checked.outcome, LogOut):
             self.farewell = checked.outcome.message
@@ -146,7 +147,7 @@ class Life:
     def _plan(self, check: Check, began_s: float, outcome: Outcome) -> Flow[None]:
         """When this is asked for again."""
         assert self.saved is not None
-        interval_s = checks.intervals(self.saved).get(check, 0)
+        interval_s = self._intervals(self.saved).get(check, 0)
         now_s = (yield from look()).monotonic_s
         if isinstance(outcome, Useless):
             number = yield from draw()
@@ -157,11 +158,14 @@ class Life:
             share = yield from _share(check)
             self.due[check] = agenda.after_success(began_s, now_s, interval_s, share)
 
+    def _intervals(self, saved: Saved) -> dict[Check, int]:
+        return checks.intervals(saved, self.services.of(saved))
+
     def _replan(self) -> Flow[None]:
         """What re-provisioning, or the user, changed about intervals and services takes effect."""
         assert self.saved is not None
         now_s = (yield from look()).monotonic_s
-        found = checks.intervals(self.saved)
+        found = self._intervals(self.saved)
         self.due = {check: agenda.replanned(self.due.get(check, Due()), now_s, found[check]) for check in found}
 
     # --- applying ----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from offhook.portal import versions
 from offhook.portal.app import App
 from offhook.portal.plan import Plan
 from offhook.portal.ports import AppStore, AppTransaction, Clock, ThemeStore
-from offhook.portal.versions import Signed, Stamp, State, Version
+from offhook.portal.versions import Ground, Signed, Stamp, State, Version
 
 HISTORY_LIMIT: Final = 1000
 _MEANWHILE: Final = "{0} was changed by somebody else meanwhile. Look at the difference again, then repeat it."
@@ -26,7 +26,7 @@ class Proposal(msgspec.Struct, frozen=True):
     app: App
     theme: Theme
     plan: Plan
-    seen: Stamp | None
+    seen: Ground
 
     def __repr__(self) -> str:
         return f"Proposal({self.app.cloud_id}, {self.plan.summary})"
@@ -68,17 +68,16 @@ class Portal:
         With `live`, what would change for phones if it went Live too.
         """
         with self.apps.begin() as apps:
-            now_live = apps.standing(app.cloud_id, State.LIVE)
-            basis = apps.standing(app.cloud_id, State.EDITABLE) or now_live
-        return Proposal(app, theme, self._difference(now_live if live else basis, app, theme), _stamp(basis))
+            found, now_live = _standing(apps, app.cloud_id)
+        compared = now_live if live else found or now_live
+        return Proposal(app, theme, self._difference(compared, app, theme), _ground(found, now_live))
 
     def accept(self, proposal: Proposal, author: str = "", note: str = "") -> Version:
         """Make the proposed content the Editable; raises Conflict when what it was compared with has changed since."""
         app, package = proposal.app, self.themes.put(pack(proposal.theme))
         with self.apps.begin() as apps:
-            found = apps.standing(app.cloud_id, State.EDITABLE)
-            basis = found or apps.standing(app.cloud_id, State.LIVE)
-            if _stamp(basis) != proposal.seen:
+            found, live = _standing(apps, app.cloud_id)
+            if _ground(found, live).basis != proposal.seen.basis:
                 raise Conflict(_MEANWHILE.format(app.cloud_id))
             number, signed = self._next(apps, app.cloud_id, author, note)
             version = (
@@ -92,22 +91,22 @@ class Portal:
     def propose_publishing(self, cloud_id: str) -> Proposal:
         """What would change for phones if the Editable became Live; raises NotFound when there is no Editable."""
         with self.apps.begin() as apps:
-            found, live = (apps.standing(cloud_id, state) for state in (State.EDITABLE, State.LIVE))
+            found, live = _standing(apps, cloud_id)
             if found is None:
                 raise _no_editable(cloud_id) if live else _no_app(cloud_id)
         theme = self.theme(found)
-        return Proposal(found.app, theme, self._difference(live, found.app, theme), found.stamp)
+        return Proposal(found.app, theme, self._difference(live, found.app, theme), _ground(found, live))
 
-    def publish(self, cloud_id: str, seen: Stamp | None = None, author: str = "", note: str = "") -> Version:
+    def publish(self, cloud_id: str, seen: Ground | None = None, author: str = "", note: str = "") -> Version:
         """Make the Editable Live, and the Live before it part of the history.
 
-        Raises NotFound when there is no Editable, and Conflict when it is not as it was `seen`.
+        Raises NotFound when there is no Editable, and Conflict when it or the Live is not as it was `seen`.
         """
         with self.apps.begin() as apps:
-            found, live = (apps.standing(cloud_id, state) for state in (State.EDITABLE, State.LIVE))
+            found, live = _standing(apps, cloud_id)
             if found is None:
                 raise _no_editable(cloud_id) if live else _no_app(cloud_id)
-            if seen not in {None, found.stamp}:
+            if seen not in {None, _ground(found, live)}:
                 raise Conflict(_MEANWHILE.format(cloud_id))
             return self._promote(apps, found, live, self._next(apps, cloud_id, author, note)[1])
 
@@ -115,14 +114,10 @@ class Portal:
         """What would change if an old Live became the Editable or, with `live`, went Live again; raises NotFound."""
         with self.apps.begin() as apps:
             old = self._once_live(apps, cloud_id, number)
-            now_live = apps.standing(cloud_id, State.LIVE)
-        theme = self.theme(old)
-        if live:
-            return Proposal(old.app, theme, self._difference(now_live, old.app, theme), _stamp(now_live))
-        return self.propose(old.app, theme)
+        return self.propose(old.app, self.theme(old), live=live)
 
     def restore(
-        self, cloud_id: str, number: int, seen: Stamp | None = None, author: str = "", note: str = ""
+        self, cloud_id: str, number: int, seen: Ground | None = None, author: str = "", note: str = ""
     ) -> Version:
         """A copy of an old Live as the new Live, leaving the Editable alone.
 
@@ -131,7 +126,7 @@ class Portal:
         with self.apps.begin() as apps:
             old = self._once_live(apps, cloud_id, number)
             live = apps.standing(cloud_id, State.LIVE)
-            if seen not in {None, _stamp(live)}:
+            if seen is not None and seen.live != _ground(None, live).live:
                 raise Conflict(_MEANWHILE.format(cloud_id))
             free, signed = self._next(apps, cloud_id, author, note or f"restored from version {number}")
             copy = versions.editable(old.app, old.theme, free, signed)
@@ -193,8 +188,13 @@ class Portal:
         return found
 
 
-def _stamp(version: Version | None) -> Stamp | None:
-    return version.stamp if version else None
+def _standing(apps: AppTransaction, cloud_id: str) -> tuple[Version | None, Version | None]:
+    """The Editable and the Live."""
+    return apps.standing(cloud_id, State.EDITABLE), apps.standing(cloud_id, State.LIVE)
+
+
+def _ground(editable: Version | None, live: Version | None) -> Ground:
+    return Ground(editable.stamp if editable else None, live.stamp if live else None)
 
 
 def _no_app(cloud_id: str) -> NotFound:

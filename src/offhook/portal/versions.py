@@ -24,6 +24,18 @@ class Stamp(msgspec.Struct, frozen=True):
     changed_s: int
 
 
+class Ground(msgspec.Struct, frozen=True):
+    """What stood there when somebody looked, None for what there was not: a difference is worth nothing beside it."""
+
+    editable: Stamp | None
+    live: Stamp | None
+
+    @property
+    def basis(self) -> Stamp | None:
+        """What an Editable is changed from."""
+        return self.editable or self.live
+
+
 class Signed(msgspec.Struct, frozen=True):
     """Who made a change, why, and when."""
 

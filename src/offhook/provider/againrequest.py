@@ -8,8 +8,8 @@ from typing import Final
 from offhook.core.errors import Fault, Invalid
 from offhook.core.login import CloudId
 from offhook.core.secret import Discreet, Secret
-from offhook.provider.request import MAX_LABEL, MAX_PASSWORD, is_absent
-from offhook.provider.subscriber import MAX_USERNAME
+from offhook.provider.request import MAX_LABEL, is_absent
+from offhook.provider.subscriber import MAX_PASSWORD, MAX_USERNAME
 from offhook.provider.tenant import Names
 from offhook.provider.validators import Claim
 

@@ -15,11 +15,10 @@ from offhook.core.errors import Fault, Invalid
 from offhook.core.mergeable import PROVIDER, Value
 from offhook.core.secret import Discreet, Secret
 from offhook.provider.sealing import SIGN_IN_PASSWORD
-from offhook.provider.subscriber import SIP_PASSWORD, Argon2, Bcrypt, Override, State, username_key
+from offhook.provider.subscriber import MAX_PASSWORD, SIP_PASSWORD, Argon2, Bcrypt, Override, State, username_key
 
 MAX_TEXT: Final = 16 * 1024
 MAX_NAME: Final = 128
-MAX_PASSWORD: Final = 1024
 MAX_ENTRIES: Final = 500
 
 # No password is right for a hash that is none: so that nobody can sign in.

@@ -47,7 +47,8 @@ class Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 def write(users: Users, sealer: Sealer | None = None) -> Iterator[str]:
     """The file, a piece at a time: every user with all that is set for them, which takes two looks at the users.
 
-    With a sealer, secrets are written in the clear and passwords as hashes; a password in the clear never is.
+    With a sealer, secrets and overrides that may be some are written in the clear, and passwords as hashes; a password
+    in the clear never is.
     Raises Conflict when users were changed between the two looks.
     """
     columns = _columns(users(), with_secrets=sealer is not None)
@@ -77,7 +78,7 @@ def _columns(users: Iterable[Subscriber], *, with_secrets: bool) -> list[str]:
         *(name for name in FIXED if with_secrets or name != PASSWORD),
         *(ATTRIBUTE + name for name in attributes),
         *(SECRET + name for name in secrets if with_secrets),
-        *(OVERRIDE + key for key in overrides),
+        *(OVERRIDE + key for key in overrides if with_secrets or not changes.is_secret(key)),
     ]
 
 
@@ -89,7 +90,11 @@ def _cells(user: Subscriber, sealer: Sealer | None) -> dict[str, str]:
         QUICK_DIALS: "" if user.quick_dials == QuickDials() else msgspec.json.encode(user.quick_dials).decode(),
     }
     cells |= {ATTRIBUTE + name: _cell(text) for name, text in user.attributes.items()}
-    cells |= {OVERRIDE + key: _override_cell(override) for key, override in user.overrides.items()}
+    cells |= {
+        OVERRIDE + key: _override_cell(override)
+        for key, override in user.overrides.items()
+        if sealer is not None or not changes.is_secret(key)
+    }
     if sealer is not None:
         secrets = settling.open_secrets(user, sealer)
         cells |= {SECRET + name: _cell(secret.reveal()) for name, secret in secrets.items()}

@@ -155,10 +155,10 @@ class _Cells:
         for kind, prefix in ((Argon2, "argon2:"), (Bcrypt, lines.HASHED)):
             if text.startswith(prefix):
                 hashed = kind(text.removeprefix(prefix))
-                if lines.is_hash(hashed):
-                    return hashed
-                self.fault(PASSWORD, f"begins with {prefix} and goes on with no such hash")
-                return None
+                if fault := lines.hash_fault(hashed):
+                    self.fault(PASSWORD, f"begins with {prefix} and goes on with {fault}")
+                    return None
+                return hashed
         return Clear(Secret(text)) if text else changes.NOBODY
 
 

@@ -1,4 +1,4 @@
-"""How often somebody may try a password: token buckets for each user and each address, with the time passed in."""
+"""How often somebody may try a password: token buckets for users, addresses and both, with the time passed in."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The limits of failed sign-ins.
+    """The limits of failed sign-ins: of a user, of an address, and of one user from one address.
 
-    An address gets fewer tries in the long run than a user does. A stranger who tries one name from one address can
-    therefore never use it up: its owner gets in meanwhile, at the latest after `user.every_s`. Strangers with many
-    addresses can keep a name busy, but only as long as they keep trying, and no longer than those few seconds after.
+    The last is half of the first, at once and in the long run. A stranger with one address can therefore never use a
+    name up: there is always a try left for its owner elsewhere, who does not even have to wait. Strangers with several
+    addresses can keep a name busy, but only as long as they keep trying, and no longer than `user.every_s` after.
     """
 
-    user: Rate = Rate(burst=10, every_s=5)
+    user: Rate = Rate(burst=20, every_s=5)
     address: Rate = Rate(burst=30, every_s=10)
+    user_from_address: Rate = Rate(burst=10, every_s=10)
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -41,9 +42,14 @@ class Attempt(msgspec.Struct, frozen=True):
     address: str
     began_s: float
 
+    @property
+    def user_from_address(self) -> str:
+        """The name of both together."""
+        return f"{self.address}|{self.user}"
+
 
 class Attempts:
-    """Counts the tries. One that succeeds does not count.
+    """Counts the tries. One that succeeds does not count any more once it has.
 
     A try counts for its user from the moment it begins, so that many at once are no way around the limit; for its
     address only when it failed, so that an office full of phones behind one address can sign in together.
@@ -53,14 +59,20 @@ class Attempts:
         limits = limits or Limits()
         self._users = Buckets(limits.user, most)
         self._addresses = Buckets(limits.address, most)
+        self._users_from_addresses = Buckets(limits.user_from_address, most)
 
     def begin(self, cloud_id: str, username_key: str, address: str, now_s: float) -> Attempt:
         """Take a try; raises TooMany, and then nothing is taken."""
         attempt = Attempt(f"{cloud_id}|{username_key}", network_of(address), now_s)
-        wait_s = max(self._users.wait_s(attempt.user, now_s), self._addresses.wait_s(attempt.address, now_s))
+        wait_s = max(
+            self._users.wait_s(attempt.user, now_s),
+            self._addresses.wait_s(attempt.address, now_s),
+            self._users_from_addresses.wait_s(attempt.user_from_address, now_s),
+        )
         if wait_s > 0:
             raise TooMany("Too many attempts to sign in. Please wait a moment and try again.", math.ceil(wait_s))
         self._users.take(attempt.user, now_s)
+        self._users_from_addresses.take(attempt.user_from_address, now_s)
         return attempt
 
     def failed(self, attempt: Attempt) -> None:
@@ -70,6 +82,7 @@ class Attempts:
     def withdraw(self, attempt: Attempt) -> None:
         """The password was right, or could not be checked."""
         self._users.give_back(attempt.user)
+        self._users_from_addresses.give_back(attempt.user_from_address)
 
 
 class Buckets:

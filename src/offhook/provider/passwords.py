@@ -10,7 +10,7 @@ from threading import BoundedSemaphore
 from typing import Final, Literal, TypeVar, assert_never
 
 import bcrypt
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from offhook.core.errors import Unavailable
@@ -66,6 +66,17 @@ class HashPool:
     async def hash(self, password: Secret) -> Argon2:
         """A new hash. Raises Unavailable when too many are waiting."""
         return await self._run(lambda: Argon2(self._argon2.hash(_bytes(password))))
+
+    def is_outdated(self, stored: StoredPassword) -> bool:
+        """Whether it is kept otherwise than we keep it, or as an Argon2id hash of less effort; one of more may stay."""
+        if not isinstance(stored, Argon2):
+            return True
+        try:
+            found = extract_parameters(stored.text)
+        except InvalidHashError:
+            return True
+        ours = self._argon2
+        return found.memory_cost * found.time_cost < ours.memory_cost * ours.time_cost
 
     def close(self) -> None:
         """Finish what is under way, drop what waits."""

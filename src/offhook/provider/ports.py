@@ -36,6 +36,9 @@ class Passwords(Protocol):
     async def hash(self, password: Secret) -> Argon2:
         """A new hash. Raises Unavailable when too many are waiting."""
 
+    def is_outdated(self, stored: StoredPassword) -> bool:
+        """Whether a password that fits should be hashed anew, since a new hash would be harder to guess from."""
+
 
 class NewInstall(msgspec.Struct, frozen=True):
     """An install that is being issued. What it authenticates with is known only by its keyed hash."""
@@ -57,11 +60,15 @@ class KnownInstall(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What one query finds out for one request; an install only together with its subscriber."""
+    """What one query finds out for one request; an install only together with its subscriber.
+
+    `modified_s` is the date of what the subscriber gets.
+    """
 
     tenant: Tenant | None
     subscriber: Subscriber | None = None
     install: KnownInstall | None = None
+    modified_s: int = 0
 
 
 class SignInStore(Protocol):
@@ -76,8 +83,10 @@ class SignInStore(Protocol):
     async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
         """Keep the install and, if given, the better hash in place of `known`, in one durable transaction.
 
-        A password that changed meanwhile is left as it is. An install of the same subscriber and the same non-empty
-        device ends, and the oldest one of a subscriber who has too many is forgotten. Raises Unavailable.
+        A password that changed meanwhile is left as it is. When the subscriber has too many installs, the one that
+        was not seen for longest is forgotten, but none that was seen lately: raises Refused rather than that, and
+        Unavailable. Another install of the same device stays until this one comes back, since the app may never get
+        to know this one.
         """
 
 
@@ -87,7 +96,7 @@ class Ending(StrEnum):
     REVOKED = "revoked"
     DELETED = "deleted"
     REPORTED = "reported"  # the phone itself said that its account was removed
-    REPLACED = "replaced"  # the same user signed in anew on the same device
+    REPLACED = "replaced"  # the same user signed in anew on the same device, which then used the newer install
     SUSPENDED = "suspended"
     EXPIRED = "expired"
 
@@ -103,7 +112,7 @@ class Standing(msgspec.Struct, frozen=True):
     tenant: Tenant
     install_id: str
     hashes: bytes
-    created_s: int
+    subscriber_id: int
     modified_s: int
     state: State | None
     ended: Ending | None
@@ -143,7 +152,7 @@ class LifeStore(Protocol):
         """What an install may come back with, durably, before it is told."""
 
     async def end(self, install_id: str, reason: Ending, now_s: int) -> None:
-        """End an active install; of one that has ended nothing changes."""
+        """End an active install, and those of its device that it replaces; of one that has ended nothing changes."""
 
     async def push_token(self, install_id: str, sealed: str) -> None:
         """Keep the push token of an active install."""
@@ -156,7 +165,7 @@ class SightingStore(Protocol):
     """Takes what was noted beside requests, in a thread of its own."""
 
     def keep(self, sightings: Sequence[Sighting], held: Sequence[Held]) -> None:
-        """One transaction; raises Unavailable."""
+        """One transaction; raises Unavailable. An install that is seen for the first time ends those it replaces."""
 
 
 class SubscriberStore(Protocol):

@@ -52,6 +52,10 @@ class RecentPasswords:
         """As the port says."""
         return await self._passwords.hash(password)
 
+    def is_outdated(self, stored: StoredPassword) -> bool:
+        """As the port says."""
+        return self._passwords.is_outdated(stored)
+
     def _tag(self, *parts: str) -> bytes:
         hashing = blake2b(digest_size=TAG_BYTES, key=self._key)
         for part in parts:

@@ -18,10 +18,8 @@ from offhook.provider.sealing import KeyedHash
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import EXPIRED, SUSPENDED
 from offhook.provider.tenant import Credential
-from offhook.provider.validators import Edition, Validators
+from offhook.provider.validators import ACCOUNT, Edition, Validators
 
-ACCOUNT: Final = "account"
-GLOBAL: Final = "global"
 # What an install was given last, what it came with, and two whose answers may still be on their way.
 MOST_HASHES: Final = 4
 MESSAGES: Final = {
@@ -88,7 +86,8 @@ class Reprovision:
     async def account(self, request: AgainRequest) -> Outcome:
         """The account of the install's user. Raises Refused, TooMany, Unavailable; a fault never logs anybody out."""
         standing = await self._recognised(request)
-        outcome = await self._without_composing(ACCOUNT, standing, request)
+        edition = Edition.of_account(standing.install_id, standing.modified_s)
+        outcome = await self._without_composing(edition, standing, request)
         if outcome is not None:
             return outcome
         grant = Grant(standing.install_id, request.secret, request.secret, again=True)
@@ -97,17 +96,18 @@ class Reprovision:
             given = self._tokens.of_pair(*composition.sip_credentials())
             came_with = self._tokens.of_pair(request.username, request.secret)
             await self._remember(standing, given, came_with)
-        return self._answer(ACCOUNT, standing, request, composition.dumps())
+        return self._answer(edition, standing, request, composition.dumps())
 
     async def common(self, request: AgainRequest) -> Outcome:
         """The global part for the install's user; raises as `account`."""
         standing = await self._recognised(request)
-        outcome = await self._without_composing(GLOBAL, standing, request)
+        edition = Edition.of_global(standing.tenant.cloud_id, standing.subscriber_id, standing.modified_s)
+        outcome = await self._without_composing(edition, standing, request)
         if outcome is not None:
             return outcome
         common = globalpart.parse(standing.tenant.common)
         answer = globalpart.for_user(common, standing.subscriber().quick_dials)
-        return self._answer(GLOBAL, standing, request, answer.dumps())
+        return self._answer(edition, standing, request, answer.dumps())
 
     async def _recognised(self, request: AgainRequest) -> Standing:
         """The install, unless another one has taken its place; that one must not be logged out for it."""
@@ -118,17 +118,16 @@ class Reprovision:
             raise Unavailable(f"The install {standing.install_id} has no user. Restore the database from a backup.")
         return standing
 
-    async def _without_composing(self, service: str, standing: Standing, request: AgainRequest) -> Outcome | None:
+    async def _without_composing(self, edition: Edition, standing: Standing, request: AgainRequest) -> Outcome | None:
         """The outcome, when it is known before anything is composed: a logout, or that nothing has changed."""
         now_s = self._clock.now_s()
-        edition = _edition(service, standing)
         self._guard.asked(standing)
-        if service == ACCOUNT:
+        if edition.service == ACCOUNT:
             held_s = edition.held_s(request.claim)
             self._sightings.saw(Sighting(standing.install_id, now_s, held_s, request.user_agent))
         if reason := _reason(standing, now_s):
             return await self._logout(standing, reason)
-        validators = edition.is_held(request.claim, now_s)
+        validators = edition.is_held(request.claim)
         return None if validators is None else Unchanged(standing.install_id, validators)
 
     async def _logout(self, standing: Standing, reason: Ending) -> LoggedOut:
@@ -146,17 +145,12 @@ class Reprovision:
         wanted = dict.fromkeys([given, came_with, *known])
         await self._store.remember(standing.install_id, b"".join(list(wanted)[:MOST_HASHES]))
 
-    def _answer(self, service: str, standing: Standing, request: AgainRequest, document: bytes) -> Outcome:
+    def _answer(self, edition: Edition, standing: Standing, request: AgainRequest, document: bytes) -> Outcome:
         digest = self._tokens.digest(document)
-        edition = _edition(service, standing)
         validators = edition.validators(digest)
         if edition.has(request.claim, digest):
             return Unchanged(standing.install_id, validators)
         return Fresh(standing.install_id, document, validators)
-
-
-def _edition(service: str, standing: Standing) -> Edition:
-    return Edition(service, standing.install_id, standing.modified_s, standing.created_s)
 
 
 def _reason(standing: Standing, now_s: int) -> Ending | None:

@@ -9,10 +9,9 @@ from typing import Final
 from offhook.core.errors import Fault, Invalid
 from offhook.core.login import CloudId
 from offhook.core.secret import Discreet, Secret
-from offhook.provider.subscriber import MAX_USERNAME, username_key
+from offhook.provider.subscriber import MAX_PASSWORD, MAX_USERNAME, username_key
 from offhook.provider.tenant import Names
 
-MAX_PASSWORD: Final = 2048
 # What an app calls itself is cut, since nothing depends on it.
 MAX_LABEL: Final = 200
 # D19: an app that does not know a placeholder sends it as it stands.

@@ -6,18 +6,21 @@ import base64
 import hmac
 from typing import Final
 
+import msgspec
+
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid, NotFound, Refused, Unavailable
 from offhook.core.secret import Discreet, Secret
 from offhook.provider import globalpart
 from offhook.provider.compose import Composer, Composition, Grant
-from offhook.provider.globalpart import GlobalAnswer
 from offhook.provider.limits import Attempts
-from offhook.provider.ports import Chance, Clock, Found, KnownInstall, NewInstall, Passwords, SignInStore
+from offhook.provider.ports import Chance, Clock, Found, KnownInstall, NewInstall, Passwords, Sighting, SignInStore
 from offhook.provider.request import MAX_LABEL, Inputs, SignInRequest
 from offhook.provider.sealing import SIGN_IN_PASSWORD, KeyedHash, place_of
-from offhook.provider.subscriber import Argon2, State, Subscriber
+from offhook.provider.sightings import Sightings
+from offhook.provider.subscriber import State, Subscriber
 from offhook.provider.tenant import Credential, Names, Tenant
+from offhook.provider.validators import Edition, Validators
 
 INSTALL_ID_BYTES: Final = 16
 TOKEN_BYTES: Final = 32
@@ -28,9 +31,13 @@ UNKNOWN: Final = "There is no app of this Cloud ID here."
 
 
 class Issued(Discreet, frozen=True):
-    """An account for one install: the answer, and what may be said of it."""
+    """An account for one install: the answer, and what may be said of it.
+
+    The validators are those of what the install would get if it asked again.
+    """
 
     document: bytes
+    validators: Validators
     cloud_id: str
     subscriber_id: int
     install_id: str
@@ -42,6 +49,13 @@ class Issued(Discreet, frozen=True):
         return f"{self.install_id}, {self.keys} keys"
 
 
+class Common(msgspec.Struct, frozen=True):
+    """The global part for one user."""
+
+    document: bytes
+    validators: Validators
+
+
 class Entrant(Discreet, frozen=True):
     """Somebody who may come in; `by_token` when it was no password that proved it."""
 
@@ -50,6 +64,7 @@ class Entrant(Discreet, frozen=True):
     inputs: Inputs
     install: KnownInstall | None
     by_token: bool
+    modified_s: int
 
     def __str__(self) -> str:
         return self.tenant.cloud_id
@@ -63,6 +78,7 @@ class SignIn:
         *,
         store: SignInStore,
         passwords: Passwords,
+        sightings: Sightings,
         composer: Composer,
         tokens: KeyedHash,
         attempts: Attempts,
@@ -71,6 +87,7 @@ class SignIn:
     ) -> None:
         self._store = store
         self._passwords = passwords
+        self._sightings = sightings
         self._composer = composer
         self._tokens = tokens
         self._attempts = attempts
@@ -87,10 +104,16 @@ class SignIn:
         entrant = await self._let_in(request)
         grant, is_new = self._grant(entrant)
         composition = self._composer.compose(entrant.tenant, entrant.subscriber, grant)
+        document = composition.dumps()
+        validators = self._validators(entrant, grant, document)
         if is_new and request.keep:
             await self._keep(entrant, grant, self._hash(entrant.tenant, grant, composition), request.user_agent)
+        elif not is_new:
+            seen = Sighting(grant.install_id, self._clock.now_s(), 0, request.user_agent[:MAX_LABEL])
+            self._sightings.saw(seen)
         return Issued(
-            document=composition.dumps(),
+            document=document,
+            validators=validators,
             cloud_id=entrant.tenant.cloud_id,
             subscriber_id=entrant.subscriber.id,
             install_id=grant.install_id,
@@ -99,10 +122,21 @@ class SignIn:
             diagnostics=composition.diagnostics,
         )
 
-    async def common(self, request: SignInRequest) -> GlobalAnswer:
+    async def common(self, request: SignInRequest) -> Common:
         """The global part for the user who signs in; makes no install. Raises as `account`."""
         entrant = await self._let_in(request)
-        return globalpart.for_user(globalpart.parse(entrant.tenant.common), entrant.subscriber.quick_dials)
+        subscriber = entrant.subscriber
+        document = globalpart.for_user(globalpart.parse(entrant.tenant.common), subscriber.quick_dials).dumps()
+        edition = Edition.of_global(subscriber.cloud_id, subscriber.id, entrant.modified_s)
+        return Common(document, edition.validators(self._tokens.digest(document)))
+
+    def _validators(self, entrant: Entrant, grant: Grant, document: bytes) -> Validators:
+        """Those of the answer that this install would get again, which leaves out the token that it has then."""
+        if entrant.tenant.credential is Credential.TOKEN:
+            again = msgspec.structs.replace(grant, again=True)
+            document = self._composer.compose(entrant.tenant, entrant.subscriber, again).dumps()
+        edition = Edition.of_account(grant.install_id, entrant.modified_s)
+        return edition.validators(self._tokens.digest(document))
 
     async def _let_in(self, request: SignInRequest) -> Entrant:
         tenant, found, inputs = await self._look_up(request)
@@ -115,7 +149,7 @@ class SignIn:
             raise Refused(SUSPENDED)
         if found.subscriber.expires_s is not None and found.subscriber.expires_s <= self._clock.now_s():
             raise Refused(EXPIRED)
-        return Entrant(tenant, found.subscriber, inputs, found.install, by_token)
+        return Entrant(tenant, found.subscriber, inputs, found.install, by_token, found.modified_s)
 
     async def _look_up(self, request: SignInRequest) -> tuple[Tenant, Found, Inputs]:
         """One query; two when the Cloud ID turns out to call its parameters otherwise than it did before."""
@@ -181,9 +215,9 @@ class SignIn:
                 return b""
 
     async def _keep(self, entrant: Entrant, grant: Grant, token_hash: bytes, user_agent: str) -> None:
-        """Store the install, and an Argon2id hash where the password was kept otherwise till now."""
+        """Store the install, and a hash of today's where the password was kept otherwise till now."""
         stored = entrant.subscriber.password
-        better = None if isinstance(stored, Argon2) else await self._passwords.hash(entrant.inputs.password)
+        better = await self._passwords.hash(entrant.inputs.password) if self._passwords.is_outdated(stored) else None
         install = NewInstall(
             id=grant.install_id,
             cloud_id=entrant.tenant.cloud_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -13,10 +14,12 @@ from offhook.core.errors import Invalid
 SIP_USERNAME: Final = "username"
 SIP_PASSWORD: Final = "password"
 MAX_USERNAME: Final = 256
+# Characters of a password, when it is set and when somebody comes with it.
+MAX_PASSWORD: Final = 2048
 
 
 class Argon2(msgspec.Struct, frozen=True, tag="argon2"):
-    """An Argon2id hash: how every password ends up."""
+    """An Argon2id hash: how every password ends up; one weaker than ours is replaced at the next sign-in."""
 
     text: str
 
@@ -100,7 +103,11 @@ class Subscriber(msgspec.Struct, frozen=True):
 
 
 def username_key(username: str) -> str:
-    """The form in which usernames are compared: without regard to case. Raises Invalid for an empty or overlong one."""
+    """The form in which usernames are compared: without regard to case, nor to how accents are encoded.
+
+    An accent is a character of its own on some keyboards. Unicode, section 3.13 (D145). Raises Invalid for an empty or
+    overlong one.
+    """
     if not username.strip() or len(username) > MAX_USERNAME:
         raise Invalid.at("username", f"must have 1 to {MAX_USERNAME} characters")
-    return username.strip().casefold()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", username.strip()).casefold())

@@ -8,6 +8,12 @@ from typing import Final
 
 import msgspec
 
+ACCOUNT: Final = "account"
+GLOBAL: Final = "global"
+# Whoever changes what equal settings compose to makes this one more. Every date becomes a second later by it, so that
+# no phone goes on having what an earlier release composed; those whose bytes are the same are told so by their tag.
+COMPOSER_VERSION: Final = 1
+
 _TAG: Final = re.compile(r'(?:W/)?"([0-9a-f]{1,16})-([0-9a-f]{16})-([0-9a-f]{32})"')
 _MOST_TAGS: Final = 16
 
@@ -27,39 +33,45 @@ class Validators(msgspec.Struct, frozen=True):
 
 
 class Edition(msgspec.Struct, frozen=True):
-    """One service's answer to one install as of `modified_s`, before anything is composed.
+    """One service's answer to one owner as of `modified_s`, before anything is composed.
 
     Between two changes an answer stays the same, byte for byte. So the date that we gave, or a tag with this date that
-    was made for this install and service, is enough to know that the phone has it.
+    was made for this owner and service, is enough to know that the phone has it.
     """
 
     service: str
-    install_id: str
+    owner: str
     modified_s: int
-    created_s: int
+
+    @classmethod
+    def of_account(cls, install_id: str, modified_s: int) -> Edition:
+        """The account of an install."""
+        return cls(ACCOUNT, install_id, modified_s)
+
+    @classmethod
+    def of_global(cls, cloud_id: str, subscriber_id: int, modified_s: int) -> Edition:
+        """The global part of a user, who asks for it before there is an install and gets the same on all of them."""
+        return cls(GLOBAL, f"{cloud_id}|{subscriber_id}", modified_s)
 
     @property
     def mark(self) -> str:
-        """Tells the tags of one install and service from those of any other."""
-        return blake2b(f"{self.service}|{self.install_id}".encode(), digest_size=8).hexdigest()
+        """Tells the tags of one owner and service from those of any other."""
+        return blake2b(f"{self.service}|{self.owner}".encode(), digest_size=8).hexdigest()
 
     def validators(self, digest: str) -> Validators:
         """The validators of the answer with this digest."""
         return Validators(self.modified_s, f'"{self.modified_s:x}-{self.mark}-{digest}"')
 
-    def is_held(self, claim: Claim, now_s: int) -> Validators | None:
+    def is_held(self, claim: Claim) -> Validators | None:
         """The validators to repeat when the phone has this edition, else None.
 
-        A date that we never gave is compared as RFC 9110 says. It is in doubt when it lies in the future, or before the
-        install was issued; a doubt is answered whole.
+        A date that we never gave is always in doubt, also one that is later than ours: it was written by a clock that
+        may have been set back since, and the change that we know of may have come after it.
         """
         if claim.tags is not None:
             held = (tag for tag in self._own_tags(claim) if int(tag[1], 16) == self.modified_s)
             return next((Validators(self.modified_s, tag[0].removeprefix("W/")) for tag in held), None)
-        since_s = claim.since_s
-        if since_s is None or not (since_s == self.modified_s or self._is_covered(since_s, now_s)):
-            return None
-        return Validators(self.modified_s, "")
+        return Validators(self.modified_s, "") if claim.since_s == self.modified_s else None
 
     def has(self, claim: Claim, digest: str) -> bool:
         """Whether the phone has an earlier edition with the very same bytes."""
@@ -68,9 +80,6 @@ class Edition(msgspec.Struct, frozen=True):
     def held_s(self, claim: Claim) -> int:
         """The date of what the phone has, as far as it says so; 0 when it does not."""
         return max((int(tag[1], 16) for tag in self._own_tags(claim)), default=claim.since_s or 0)
-
-    def _is_covered(self, since_s: int, now_s: int) -> bool:
-        return max(self.modified_s, self.created_s) < since_s <= now_s
 
     def _own_tags(self, claim: Claim) -> list[re.Match[str]]:
         found = [match for match, _ in zip(_TAG.finditer(claim.tags or ""), range(_MOST_TAGS), strict=False)]

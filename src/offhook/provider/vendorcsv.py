@@ -53,10 +53,9 @@ def _password(cell: str, username: str, line: int, notes: Notes) -> NewPassword:
             notes.remark(line, f"{username} has no {PASSWORD}; nobody can sign in so until one is set")
         return Clear(Secret(cell)) if cell else changes.NOBODY
     hashed = Bcrypt(cell.removeprefix(HASHED))
-    if lines.is_hash(hashed):
-        return hashed
-    notes.remark(
-        line,
-        f"what {username} has behind {HASHED} is no bcrypt hash (cost 4 to 15); nobody can sign in so until one is set",
-    )
-    return changes.NOBODY
+    if fault := lines.hash_fault(hashed):
+        notes.remark(
+            line, f"what {username} has behind {HASHED} is {fault}; nobody can sign in so until another one is set"
+        )
+        return changes.NOBODY
+    return hashed

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import sqlalchemy as sa
 import sqlalchemy.dialects.sqlite
@@ -20,55 +22,69 @@ from alembic.script import ScriptDirectory
 from offhook.core.errors import Conflict, Unavailable
 
 BUSY_MS: Final = 5000
+# Who waits longer for the disk has given up; who comes when so many wait is told at once.
+QUEUED_FOR_S: Final = 5.0
+MOST_QUEUED: Final = 1000
 T = TypeVar("T")
 
 
 class Database:
     """The store of one data folder.
 
-    Administration goes through `begin` (SQLAlchemy). The device plane reads on `reader`, in the event loop, since such
-    a read is shorter than a change of threads; it writes through `write`, one transaction after another on one thread.
+    Administration goes through `begin`, and through `read` where it only looks (SQLAlchemy). The device plane reads on
+    `reader`, in the event loop, since such a read is shorter than a change of threads; it writes through `write`, one
+    transaction after another on one thread. Neither `reader` nor `read` ever waits for somebody who writes.
 
     `inline`, it writes in the caller's thread, at once: then all that happens is in the caller's hands, as in a
     simulation. Unless `flushed`, what was written lately does not survive a power loss.
     """
 
-    def __init__(self, path: Path, *, inline: bool = False, flushed: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, inline: bool = False, flushed: bool = True, queued_for_s: float = QUEUED_FOR_S
+    ) -> None:
         self.path = path
-        self._inline = inline
-        self.engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MS / 1000})
+        self._inline, self._queued_for_s = inline, queued_for_s
+        self.engine = sa.create_engine(
+            f"sqlite:///{path}", connect_args={"timeout": BUSY_MS / 1000}, hide_parameters=True
+        )
         sa.event.listen(self.engine, "connect", lambda connection, _: _prepare(connection))
-        sa.event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        sa.event.listen(self.engine, "begin", _begin)
+        self._looking = self.engine.execution_options(offhook_reads=True)
         _migrate(self.engine)
         path.chmod(0o600)
         self.reader = _connect(path)
         self.reader.execute("PRAGMA query_only=ON")
         self._writer = _connect(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._places = threading.BoundedSemaphore(MOST_QUEUED)
         if not flushed:
             self._writer.execute("PRAGMA synchronous=OFF")
             sa.event.listen(self.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
             self.engine.dispose()
 
-    @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
+    def begin(self) -> AbstractContextManager[sa.Connection]:
         """One transaction of administration; a lock that lasts is reported as Unavailable."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except sa.exc.OperationalError as error:
-            raise Unavailable(f"The database does not take this now ({error.orig}). Try again.") from error
+        return _transaction(self.engine)
+
+    def read(self) -> AbstractContextManager[sa.Connection]:
+        """One transaction of administration that cannot write, and so neither takes nor awaits the lock of writers."""
+        return _transaction(self._looking)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Queue one durable transaction of the device plane; its result, or Unavailable, is in the future."""
-        if not self._inline:
-            return self._thread.submit(self._transact, work)
-        future: Future[T] = Future()
-        try:
-            future.set_result(self._transact(work))
-        except (Unavailable, sqlite3.Error) as error:
-            future.set_exception(error)
+        if self._inline:
+            return _at_once(lambda: self._transact(work))
+        if not self._places.acquire(blocking=False):
+            return _at_once(_too_many)
+        future = self._thread.submit(self._in_time, work, time.monotonic() + self._queued_for_s)
+        future.add_done_callback(lambda _: self._places.release())
         return future
+
+    def _in_time(self, work: Callable[[sqlite3.Connection], T], until_s: float) -> T:
+        """Without a deadline, each of a long queue would wait out a lock in its turn."""
+        if time.monotonic() > until_s:
+            raise Unavailable("The database does not take this now (others waited for it too long). Try again.")
+        return self._transact(work)
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -89,6 +105,39 @@ class Database:
         self.reader.close()
         self._writer.close()
         self.engine.dispose()
+
+
+def _at_once(work: Callable[[], T]) -> Future[T]:
+    future: Future[T] = Future()
+    try:
+        future.set_result(work())
+    except (Unavailable, sqlite3.Error) as error:
+        future.set_exception(error)
+    return future
+
+
+def _too_many() -> NoReturn:
+    raise Unavailable(f"The database does not take this now ({MOST_QUEUED:,} others wait for it). Try again.")
+
+
+@contextmanager
+def _transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except sa.exc.OperationalError as error:
+        raise Unavailable(f"The database does not take this now ({error.orig}). Try again.") from error
+    except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
+        raise  # our own mistake, and not the file's
+    except sa.exc.DatabaseError as error:
+        raise Unavailable(f"The database is damaged ({error.orig}). Restore it from the backup.") from error
+
+
+def _begin(connection: sa.Connection) -> None:
+    """Who means to write takes the lock at once: whoever looked first could not have it any more (SQLITE_BUSY)."""
+    reads = connection.get_execution_options().get("offhook_reads", False)
+    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reads else 'OFF'}")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 async def done(future: Future[T]) -> T:

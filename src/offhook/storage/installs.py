@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from offhook.core.errors import NotFound
 from offhook.provider.installs import Install
 from offhook.provider.ports import Ending
+from offhook.storage import revisions
 from offhook.storage.database import Database
 from offhook.storage.tables import install as table
 from offhook.storage.tables import subscriber, tenant
@@ -85,7 +86,7 @@ def _read(row: sa.RowMapping) -> Install:
         created_s=row["created_s"],
         seen_s=row["seen_s"],
         held_s=row["held_s"],
-        modified_s=max(row["tenant_s"], row["subscriber_s"] or 0),
+        modified_s=revisions.of_an_answer(row["tenant_s"], row["subscriber_s"]),
         ended=Ending(row["ended"]) if row["state"] == "ended" else None,
         ended_s=row["ended_s"],
         has_push_token=bool(row["push_token"]),

@@ -1,18 +1,25 @@
-"""The keys of an installation, each in a file of its own outside the database, made at first use."""
+"""The keys of an installation, each in a file of its own outside the database, made before the database is."""
 
 from __future__ import annotations
 
 import base64
+import binascii
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from offhook.core.errors import Invalid
+
+SEALING: Final = "sealing.json"
+PEPPER: Final = "pepper"
+PORTAL: Final = "portal-ed25519.pem"
 
 
 class SealingKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,9 +29,24 @@ class SealingKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: dict[int, bytes]
 
 
+def ready(folder: Path, database: Path) -> None:
+    """Have all keys before the database is opened: a new installation gets new ones.
+
+    Raises Invalid when a key of a database that exists is missing. A new one would open none of its secrets; and what
+    is written under it, nobody could read any more once the right one is back.
+    """
+    if not database.exists():
+        for make in (sealing_keys, pepper, portal_key):
+            make(folder)
+    elif missing := [name for name in (SEALING, PEPPER, PORTAL) if not (folder / name).exists()]:
+        raise Invalid.at(
+            str(folder), f"lacks {' and '.join(missing)}, which {database} needs; restore the keys from the backup"
+        )
+
+
 def sealing_keys(folder: Path) -> SealingKeys:
     """The keys that seal secrets in the database; raises Invalid when their file is damaged."""
-    path = folder / "sealing.json"
+    path = folder / SEALING
     content = _kept(path, lambda: msgspec.json.encode(SealingKeys(1, {1: os.urandom(32)})))
     try:
         keys = msgspec.json.decode(content, type=SealingKeys)
@@ -37,8 +59,12 @@ def sealing_keys(folder: Path) -> SealingKeys:
 
 def pepper(folder: Path) -> bytes:
     """The key of the hashes that tokens are known by."""
-    path = folder / "pepper"
-    content = base64.b64decode(_kept(path, lambda: base64.b64encode(os.urandom(32))))
+    path = folder / PEPPER
+    written = _kept(path, lambda: base64.b64encode(os.urandom(32)))
+    try:
+        content = base64.b64decode(written.strip(), validate=True)
+    except binascii.Error:
+        content = b""
     if len(content) != 32:
         raise Invalid.at(str(path), "is damaged; restore it from a backup")
     return content
@@ -46,7 +72,7 @@ def pepper(folder: Path) -> bytes:
 
 def portal_key(folder: Path) -> Ed25519PrivateKey:
     """The key that signs the portal's answers, whose public half the apps pin."""
-    path = folder / "portal-ed25519.pem"
+    path = folder / PORTAL
 
     def made() -> bytes:
         return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -63,18 +89,21 @@ def portal_key(folder: Path) -> Ed25519PrivateKey:
 def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
     """The content of a file. A missing one is made, whole and for us alone, also when two processes start at once."""
     try:
+        if not path.exists():
+            _make(path, make())
         return path.read_bytes()
-    except FileNotFoundError:
-        pass
+    except OSError as error:
+        raise Invalid.at(str(path), f"cannot be used: {error.strerror}") from None
+
+
+def _make(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "wb") as file:
-        file.write(make())
-        file.flush()
-        os.fsync(file.fileno())
     try:
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(temporary, path)
     finally:
         Path(temporary).unlink()
-    return path.read_bytes()

@@ -12,15 +12,17 @@ from sqlalchemy.dialects.sqlite import insert
 from offhook.core.errors import Unavailable
 from offhook.provider.ports import Ending, Held, Sighting, Standing
 from offhook.provider.subscriber import State
+from offhook.storage import revisions
 from offhook.storage.database import Database, compiled, done
 from offhook.storage.signin import read_subscriber, read_tenant
 from offhook.storage.tables import fleet_guard, held_logout, install, subscriber, tenant
 
+older: Final = install.alias("older")
 _ACTIVE: Final = install.c.state == sa.literal_column("'active'")
 
 
 def _look_up() -> sa.Select[Any]:
-    wanted = ("token_hash", "state", "ended", "ended_s", "confirmed_s", "created_s")
+    wanted = ("token_hash", "state", "ended", "ended_s", "confirmed_s", "subscriber_id")
     its_user = (subscriber.c.cloud_id == install.c.cloud_id) & (subscriber.c.id == install.c.subscriber_id)
     return (
         sa.select(
@@ -35,6 +37,22 @@ def _look_up() -> sa.Select[Any]:
         .outerjoin(subscriber, its_user)
         .outerjoin(fleet_guard, fleet_guard.c.cloud_id == install.c.cloud_id)
         .where(install.c.id == sa.bindparam("install_id"), install.c.cloud_id == sa.bindparam("of"))
+    )
+
+
+def _replaced() -> sa.Select[Any]:
+    """The active installs that were issued before this one on the same device, if this one was never seen."""
+    of_the_device = [older.c[name] == install.c[name] for name in ("cloud_id", "subscriber_id", "device")]
+    return (
+        sa.select(older.c.id)
+        .select_from(install.join(older, sa.and_(*of_the_device)))
+        .where(
+            install.c.id == sa.bindparam("install_id"),
+            install.c.seen_s == sa.literal_column("0"),
+            install.c.device != sa.literal_column("''"),
+            older.c.state == sa.literal_column("'active'"),
+            older.c.created_s < install.c.created_s,
+        )
     )
 
 
@@ -83,6 +101,7 @@ _UNHOLD: Final = compiled(sa.delete(held_logout).where(held_logout.c.install_id 
 _PUSH: Final = compiled(
     sa.update(install).where(install.c.id == sa.bindparam("known"), _ACTIVE).values(push_token=sa.bindparam("sealed"))
 )
+REPLACED: Final = compiled(_replaced())
 _SEEN: Final = compiled(
     sa.update(install)
     .where(install.c.id == sa.bindparam("install_id"))
@@ -116,8 +135,8 @@ class LifeStore:
         """As the port says; a logout of it that is being held back has nobody to reach any more."""
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(_END, {"known": install_id, "reason": reason.value, "now_s": now_s})
-            connection.execute(_UNHOLD, {"known": install_id})
+            _replace_older(connection, install_id, now_s)
+            _end(connection, install_id, reason, now_s)
 
         await done(self._database.write(work))
 
@@ -157,10 +176,26 @@ class SightingStore:
         ]
 
         def work(connection: sqlite3.Connection) -> None:
+            for one in sightings:
+                _replace_older(connection, one.install_id, one.seen_s)
             connection.executemany(_SEEN, seen)
             connection.executemany(_HELD, waiting)
 
         self._database.write(work).result()
+
+
+def _end(connection: sqlite3.Connection, install_id: str, reason: Ending, now_s: int) -> None:
+    connection.execute(_END, {"known": install_id, "reason": reason.value, "now_s": now_s})
+    connection.execute(_UNHOLD, {"known": install_id})
+
+
+def _replace_older(connection: sqlite3.Connection, install_id: str, now_s: int) -> None:
+    """An install that comes back for the first time is the one that its device has kept, and no older one is.
+
+    Before, nobody knows: the answer may have been lost, or the device could not save it and goes on with the older one.
+    """
+    for (known,) in connection.execute(REPLACED, {"install_id": install_id}).fetchall():
+        _end(connection, known, Ending.REPLACED, now_s)
 
 
 def _standing(row: sqlite3.Row) -> Standing:
@@ -172,8 +207,8 @@ def _standing(row: sqlite3.Row) -> Standing:
         tenant=read_tenant(row["settings"]),
         install_id=row["install"],
         hashes=row["install_token_hash"],
-        created_s=row["install_created_s"],
-        modified_s=max(row["tenant_modified_s"], row["modified_s"] or 0),
+        subscriber_id=row["install_subscriber_id"],
+        modified_s=revisions.of_an_answer(row["tenant_modified_s"], row["modified_s"]),
         state=state,
         ended=Ending(row["install_ended"]) if has_ended else Ending.SUSPENDED if suspended else None,
         decided_s=row["install_ended_s"] if has_ended else row["changed_s"] or 0,

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 
+from offhook.provider.validators import COMPOSER_VERSION
 from offhook.storage.tables import subscriber, tenant
 
 # What an answer is made of. Another password, or a better hash of the same, gives the same answer.
@@ -25,6 +26,11 @@ class _Row(Protocol):
     """Values or columns by the names of columns."""
 
     def __getitem__(self, name: str, /) -> Any: ...  # noqa: ANN401 - whatever a column may hold
+
+
+def of_an_answer(tenant_s: int, subscriber_s: int | None) -> int:
+    """The date of what a subscriber gets; of none who is there, that of the tenant alone."""
+    return max(tenant_s, subscriber_s or 0) + COMPOSER_VERSION
 
 
 def of_a_subscriber(connection: sa.Connection, cloud_id: str, now_s: int) -> int:

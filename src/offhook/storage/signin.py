@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from offhook.core.dialplan import QuickDials
-from offhook.core.errors import Unavailable
+from offhook.core.errors import Refused, Unavailable
 from offhook.provider.ports import Found, KnownInstall, NewInstall
 from offhook.provider.subscriber import (
     Argon2,
@@ -22,11 +22,15 @@ from offhook.provider.subscriber import (
     write_password,
 )
 from offhook.provider.tenant import Tenant
+from offhook.storage import revisions
 from offhook.storage.database import Database, compiled, done
 from offhook.storage.tables import install, subscriber, tenant
 
 # More phones than anybody signs in with. Without a limit, signing in again and again would fill the database.
 MAX_INSTALLS: Final = 100
+# A phone that was seen since then is in use, even if it is switched off for some weeks.
+IN_USE_S: Final = 90 * 86400
+TOO_MANY: Final = f"This account is in use on {MAX_INSTALLS} devices. Please sign out on one of them, and try again."
 
 _TEXTS: Final = msgspec.json.Decoder(dict[str, str])
 _OVERRIDES: Final = msgspec.json.Decoder(dict[str, Override])
@@ -46,26 +50,45 @@ def _look_up() -> sa.Select[Any]:
         & ((install.c.id == wanted) | ((wanted == sa.literal_column("''")) & (install.c.token_hash == token_hash)))
     )
     return (
-        sa.select(tenant.c.settings, subscriber, install.c.id.label("install"), install.c.token_hash.label("hash"))
+        sa.select(
+            tenant.c.settings,
+            tenant.c.modified_s.label("tenant_modified_s"),
+            subscriber,
+            install.c.id.label("install"),
+            install.c.token_hash.label("hash"),
+        )
         .select_from(tenant.outerjoin(subscriber, of_the_name).outerjoin(install, of_the_install))
         .where(tenant.c.cloud_id == sa.bindparam("cloud_id"))
     )
 
 
+_OWN: Final = (install.c.cloud_id == sa.bindparam("cloud_id")) & (
+    install.c.subscriber_id == sa.bindparam("subscriber_id")
+)
+
+
 def _forget_surplus() -> sa.Delete:
-    own = (install.c.cloud_id == sa.bindparam("cloud_id")) & (install.c.subscriber_id == sa.bindparam("subscriber_id"))
-    # "active" stands before "ended".
-    newest_first = (
-        sa.select(install.c.id).where(own).order_by(install.c.state, install.c.created_s.desc(), install.c.id)
+    """Ended ones go first, then those that gave no sign of life for longest; never one that is in use."""
+    in_use = sa.and_(
+        install.c.state == sa.literal_column("'active'"), install.c.seen_s >= sa.bindparam("since_s", type_=sa.Integer)
     )
-    kept = newest_first.limit(sa.literal_column(str(MAX_INSTALLS - 1))).offset(sa.literal_column("0"))
-    return sa.delete(install).where(own, install.c.id.not_in(kept))
+    # "active" stands before "ended".
+    order = (install.c.state, in_use.desc(), sa.func.max(install.c.seen_s, install.c.created_s).desc(), install.c.id)
+    best_first = sa.select(install.c.id).where(_OWN).order_by(*order)
+    kept = best_first.limit(sa.literal_column(str(MAX_INSTALLS - 1))).offset(sa.literal_column("0"))
+    return sa.delete(install).where(_OWN, ~in_use, install.c.id.not_in(kept))
 
 
 def _add() -> sa.Insert:
-    """Only while there is such a subscriber: its number may be given to another one when it is gone."""
+    """Only while there is such a subscriber: its number may be given to another one when it is gone.
+
+    It is later than the subscriber's others, whatever the clock does: which one is newer must be known for sure.
+    """
     names = NewInstall.__struct_fields__
-    values: list[sa.BindParameter[Any]] = [sa.bindparam(name) for name in names]
+    values: list[sa.ColumnElement[Any]] = [sa.bindparam(name) for name in names]
+    newest = sa.select(sa.func.max(install.c.created_s)).where(_OWN).scalar_subquery()
+    after_it = sa.func.coalesce(newest, sa.literal_column("0")) + sa.literal_column("1")
+    values[names.index("created_s")] = sa.func.max(sa.bindparam("created_s"), after_it)
     exists = sa.exists().where(
         subscriber.c.cloud_id == sa.bindparam("cloud_id"), subscriber.c.id == sa.bindparam("subscriber_id")
     )
@@ -74,24 +97,8 @@ def _add() -> sa.Insert:
 
 # Statements of the device plane are compiled once, and the driver runs them.
 LOOK_UP: Final = compiled(_look_up())
-# It stays for a while, since the report that it was removed may still be on its way.
-_REPLACE: Final = compiled(
-    sa.update(install)
-    .where(
-        install.c.cloud_id == sa.bindparam("cloud_id"),
-        install.c.subscriber_id == sa.bindparam("subscriber_id"),
-        install.c.device == sa.bindparam("gadget"),
-        install.c.device != sa.literal_column("''"),
-        install.c.state == sa.literal_column("'active'"),
-    )
-    .values(
-        state=sa.literal_column("'ended'"),
-        ended=sa.literal_column("'replaced'"),
-        ended_s=sa.bindparam("now_s"),
-        push_token=sa.literal_column("''"),
-    )
-)
 _FORGET_SURPLUS: Final = compiled(_forget_surplus())
+_COUNT: Final = compiled(sa.select(sa.func.count()).select_from(install).where(_OWN))
 _ADD: Final = compiled(_add())
 _UPGRADE: Final = compiled(
     sa.update(subscriber)
@@ -128,7 +135,8 @@ class SignInStore:
             return Found(None)
         found = read_subscriber(row) if row["id"] is not None else None
         known = KnownInstall(row["install"], row["hash"]) if row["install"] is not None else None
-        return Found(read_tenant(row["settings"]), found, known)
+        modified_s = revisions.of_an_answer(row["tenant_modified_s"], row["modified_s"])
+        return Found(read_tenant(row["settings"]), found, known, modified_s)
 
     async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
         """As the port says."""
@@ -136,8 +144,10 @@ class SignInStore:
         better = {"of": install.cloud_id, "known": install.subscriber_id, "stored": write_password(known)}
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(_REPLACE, {**row, "gadget": install.device, "now_s": install.created_s})
-            connection.execute(_FORGET_SURPLUS, row)
+            since_s = max(install.created_s - IN_USE_S, 1)
+            connection.execute(_FORGET_SURPLUS, {**row, "since_s": since_s})
+            if connection.execute(_COUNT, row).fetchone()[0] >= MAX_INSTALLS:
+                raise Refused(TOO_MANY)
             connection.execute(_ADD, row)
             if upgraded is not None:
                 connection.execute(_UPGRADE, {**better, "better": write_password(upgraded)})

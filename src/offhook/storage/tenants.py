@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from offhook.core.errors import NotFound
+from offhook.core.errors import NotFound, Unavailable
 from offhook.provider.ports import Clock
 from offhook.provider.tenant import Tenant
 from offhook.storage import revisions
-from offhook.storage.database import Database
+from offhook.storage.database import Database, compiled
+from offhook.storage.signin import read_tenant
 from offhook.storage.tables import tenant as table
 
 _FIND: Final = sa.select(table.c.settings).where(table.c.cloud_id == sa.bindparam("cloud_id"))
@@ -34,7 +36,7 @@ class TenantStore:
 
     def get(self, cloud_id: str) -> Tenant:
         """Find one; raises NotFound."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             settings = connection.scalar(_FIND, {"cloud_id": cloud_id})
         if settings is None:
             raise NotFound(f"There is no Cloud ID {cloud_id} here; `offhook tenant create {cloud_id}` makes it.")
@@ -47,8 +49,25 @@ class TenantStore:
 
     def all(self) -> list[Tenant]:
         """All of them, by Cloud ID."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             return [_read(settings) for settings in connection.scalars(_ALL)]
+
+
+class ServedTenants:
+    """The device plane's view of the tenants: a read in the event loop, which waits for nobody who writes."""
+
+    _FIND_TEXT: Final = compiled(_FIND)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find(self, cloud_id: str) -> Tenant | None:
+        """The tenant of a Cloud ID, or None when there is none. Raises Unavailable."""
+        try:
+            row = self._database.reader.execute(self._FIND_TEXT, {"cloud_id": cloud_id}).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The database cannot be read ({error}).") from error
+        return None if row is None else read_tenant(row[0])
 
 
 def put(connection: sa.Connection, tenant: Tenant, now_s: int) -> None:

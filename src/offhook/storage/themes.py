@@ -52,12 +52,17 @@ class ThemeStore:
     def _write(self, path: Path, package: bytes) -> None:
         """Write beside the final name, flush, then rename: a crash leaves a file that nobody looks for."""
         try:
-            handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".new-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(package)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
+            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".new-")
+            temporary = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(package)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            finally:
+                # It is there only when something went wrong, such as a full disk, which it would keep full.
+                temporary.unlink(missing_ok=True)
             self._flush_folder()
         except OSError as error:
             raise Unavailable(f"The theme cannot be kept in {self._folder} ({error.strerror}).") from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from starlette.applications import Starlette
@@ -16,15 +18,29 @@ from offhook.web.events import Events
 from offhook.web.http import MAX_BODY, Answer, Call, Handler, Receive, Scope, Send
 
 RETRY_AFTER_FAULT_S: Final = 30
+# For the whole of a body: who sends it byte by byte holds a connection no longer than who sends nothing.
+BODY_WITHIN_S: Final = 10.0
+# A path may hold anything, also a password that somebody put there: only our own patterns are noted.
+UNKNOWN_PATH: Final = "-"
+# 192.0.2.1:5678, [2001:db8::1] and [2001:db8::1]:5678.
+_WITH_PORT: Final = re.compile(r"([0-9.]+):[0-9]+|\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?")
+_CLOSE: Final = {"Connection": "close"}
 
 
 def application(
-    handlers: Mapping[str, Handler], proxies: Sequence[IPv4Network | IPv6Network], events: Events
+    handlers: Mapping[str, Handler],
+    proxies: Sequence[IPv4Network | IPv6Network],
+    events: Events,
+    *,
+    body_within_s: float = BODY_WITHIN_S,
 ) -> Starlette:
     """All paths of a serving process; what is not among them is answered with an error document."""
-    routes = [Route(path, endpoint=Endpoint(handler, proxies, events)) for path, handler in handlers.items()]
-    application = Starlette(routes=routes)
-    application.router.default = Endpoint(_nothing_here, proxies, events)
+
+    def endpoint(path: str, handler: Handler) -> Endpoint:
+        return Endpoint(path, handler, proxies, events, body_within_s)
+
+    application = Starlette(routes=[Route(path, endpoint=endpoint(path, handlers[path])) for path in handlers])
+    application.router.default = endpoint(UNKNOWN_PATH, _nothing_here)
     application.router.redirect_slashes = False
     return application
 
@@ -40,13 +56,21 @@ def error_answer(status: int, message: str, headers: Mapping[str, str] | None = 
 
 
 class Endpoint:
-    """A handler as an ASGI application."""
+    """A handler at a path, which may be a pattern, as an ASGI application."""
 
-    def __init__(self, handler: Handler, proxies: Sequence[IPv4Network | IPv6Network], events: Events) -> None:
-        self.handler, self.proxies, self.events = handler, proxies, events
+    def __init__(
+        self,
+        path: str,
+        handler: Handler,
+        proxies: Sequence[IPv4Network | IPv6Network],
+        events: Events,
+        body_within_s: float,
+    ) -> None:
+        self.path, self.handler, self.proxies, self.events = path, handler, proxies, events
+        self.body_within_s = body_within_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the request, answer it, note it: method, path and status, never the query or the body."""
+        """Read the request, answer it, note it: method, pattern of the path and status, never the query or the body."""
         started = time.perf_counter()
         call = _call(scope, self.proxies)
         answer = await self._answer(call, receive)
@@ -54,7 +78,7 @@ class Endpoint:
         self.events(
             "http.request",
             method=call.method,
-            path=call.path,
+            path=self.path,
             status=answer.status,
             bytes=len(answer.body),
             client=call.client,
@@ -62,16 +86,18 @@ class Endpoint:
         )
 
     async def _answer(self, call: Call, receive: Receive) -> Answer:
-        if "content-length" in call.headers and "transfer-encoding" in call.headers:
-            return error_answer(400, "The request names two different lengths.")
-        body = await _body(receive)
+        try:
+            async with asyncio.timeout(self.body_within_s):
+                body = await _body(receive)
+        except TimeoutError:
+            return error_answer(408, "The request did not arrive in time. Please try again.", _CLOSE)
         if body is None:
-            return error_answer(413, f"The request is larger than {MAX_BODY:,} bytes.")
+            return error_answer(413, f"The request is larger than {MAX_BODY:,} bytes.", _CLOSE)
         try:
             return await self.handler(_with_body(call, body))
         except Exception as error:  # noqa: BLE001 - the outermost edge: a fault of ours is noted and never becomes a logout (D21)
             number = f"{time.time_ns():x}"
-            self.events("http.fault", number=number, path=call.path, error=type(error).__name__, where=_where(error))
+            self.events("http.fault", number=number, path=self.path, error=type(error).__name__, where=_where(error))
             message = f"Something went wrong on our side. Please try again later. If it stays, quote {number}."
             return error_answer(503, message, {"Retry-After": str(RETRY_AFTER_FAULT_S)})
 
@@ -125,24 +151,25 @@ async def _send(call: Call, answer: Answer, send: Send) -> None:
 def client_address(peer: str, forwarded: str, proxies: Iterable[IPv4Network | IPv6Network]) -> str:
     """The caller's address: the last forwarded one that is not a trusted proxy's, if the peer is a trusted proxy."""
     trusted = tuple(proxies)
-    address = peer
+    address = _address(peer)
     for candidate in reversed([part.strip() for part in forwarded.split(",") if part.strip()]):
-        if not _in(address, trusted):
+        if address is None or not any(address in network for network in trusted):
             break
-        address = candidate
-    return address if _is_address(address) else peer
+        further = _address(candidate)
+        if further is None:
+            break
+        address = further
+    return peer if address is None else str(address)
 
 
-def _in(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    return _is_address(address) and any(ip_address(address) in network for network in networks)
-
-
-def _is_address(text: str) -> bool:
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address as proxies write it, perhaps with a port; an IPv4 one in IPv6 clothes (::ffff:) is what it is."""
+    with_port = _WITH_PORT.fullmatch(text)
     try:
-        ip_address(text)
+        address = ip_address((with_port[1] or with_port[2]) if with_port else text)
     except ValueError:
-        return False
-    return True
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 def _where(error: Exception) -> str:

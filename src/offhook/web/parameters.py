@@ -18,6 +18,7 @@ MAX_QUERY: Final = 8192
 MAX_PARAMETERS: Final = 200
 # What stands whole between `=` and `&` and is a placeholder, such as %account[username]%: no escapes (D19).
 _UNEXPANDED: Final = re.compile(r"(?<==)%[A-Za-z_][A-Za-z0-9_.-]*(\[[^][&=%]*\])?%(?=&|$)")
+_HALF: Final = re.compile("[\ud800-\udfff]")
 METHODS: Final = ("GET", "HEAD", "POST")
 
 
@@ -36,7 +37,7 @@ def objection(call: Call) -> Answer | None:
 
 def read(call: Call) -> dict[str, str]:
     """The parameters by name; raises Invalid, whose text repeats nothing of what was sent."""
-    query = _texts(_form, call.query.encode("latin-1"), "its query")
+    query = _texts(_form, call.query.encode("latin-1"), "its query") if call.query else {}
     if not _body(call):
         return query
     kind = _json if _content_type(call) == JSON else _form
@@ -61,7 +62,7 @@ def _texts(parse: Callable[[str], Iterable[tuple[str, object]]], raw: bytes, pla
         raise Invalid.at(place, f"has more than {MAX_PARAMETERS} parameters")
     if len({name for name, _ in pairs}) < len(pairs):
         raise Invalid.at(place, "has a parameter more than once")
-    if any("\ud800" <= character <= "\udfff" for text in texts.values() for character in text):
+    if any(_HALF.search(text) for text in texts.values()):
         raise Invalid.at(place, "has half a character")
     return texts
 
@@ -80,8 +81,8 @@ def _form(text: str) -> Iterable[tuple[str, object]]:
 
 
 def _json(text: str) -> Iterable[tuple[str, object]]:
-    """The members of the outermost object, each as often as it stands there."""
-    found = json.loads(text, object_pairs_hook=_Members)
+    """The members of the outermost object, each as often as it stands there; a number as it is written."""
+    found = json.loads(text, object_pairs_hook=_Members, parse_int=str, parse_float=str)
     if not isinstance(found, _Members):
         raise TypeError
     return found

@@ -13,7 +13,8 @@ from offhook.provider.definitions import ACCOUNT_PATH, GLOBAL_PATH, NAMED_ACCOUN
 from offhook.provider.request import SignInRequest
 from offhook.provider.signin import SignIn
 from offhook.provider.tenant import Names
-from offhook.web import parameters
+from offhook.provider.validators import Validators
+from offhook.web import dates, parameters
 from offhook.web.events import Events
 from offhook.web.http import Answer, Call, Handler
 from offhook.web.outcomes import Outcomes
@@ -58,7 +59,7 @@ class _Face:
         """The global part for one user."""
         return await self._answer(call, self._common)
 
-    async def _account(self, request: SignInRequest) -> bytes:
+    async def _account(self, request: SignInRequest) -> Answer:
         issued = await self._sign_in.account(request)
         self._events(
             "account.served" if request.keep else "account.looked_at",
@@ -68,21 +69,27 @@ class _Face:
             new=issued.is_new,
             keys=issued.keys,
         )
-        return issued.document
+        return _said(issued.document, issued.validators)
 
-    async def _common(self, request: SignInRequest) -> bytes:
+    async def _common(self, request: SignInRequest) -> Answer:
         answer = await self._sign_in.common(request)
         self._events("global.served", tenant=request.tenant_id())
-        return answer.dumps()
+        return _said(answer.document, answer.validators)
 
-    async def _answer(self, call: Call, ask: Callable[[SignInRequest], Awaitable[bytes]]) -> Answer:
+    async def _answer(self, call: Call, ask: Callable[[SignInRequest], Awaitable[Answer]]) -> Answer:
         if objection := parameters.objection(call):
             return objection
 
         async def serve() -> Answer:
-            return Answer(200, dict(HEADERS), await ask(_request(call)))
+            return await ask(_request(call))
 
         return await self._outcomes.of(serve, service="account", tenant=lambda: _tenant(call), client=call.client)
+
+
+def _said(document: bytes, validators: Validators) -> Answer:
+    """What the app keeps of the validators makes its first question afterwards a conditional one (D10)."""
+    dated = {"Last-Modified": dates.write(validators.modified_s), "ETag": validators.etag}
+    return Answer(200, {**HEADERS, **dated}, document)
 
 
 def _tenant(call: Call) -> str:

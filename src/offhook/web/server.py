@@ -4,57 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import signal
 import socket
-import ssl
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server as Granian
 
 from offhook.core.errors import Conflict, Invalid
+from offhook.web.certificate import Copies, Pair
 from offhook.web.events import Events
 from offhook.web.settings import Listen, Serving
 
 LOOK_AT_FILES_EVERY_S: Final = 1.0
-HEADERS_WITHIN_MS: Final = 15_000
+# Connections that wait to be taken, and those that are. granian would take no more than wait.
+BACKLOG: Final = 2048
+MOST_CONNECTIONS: Final = 8192
+OTHER_FILES: Final = 128
+# Old handsets know no newer one.
+TLS_FROM: Final = SSLProtocols.tls12
 
 
 class Server:
     """One listening address. `run` serves until `stop` or a signal."""
 
-    def __init__(self, application: Any, serving: Serving, events: Events) -> None:  # noqa: ANN401 - any ASGI application
-        self._serving = serving
-        self._events = events
-        pair = _pair(serving)
+    def __init__(self, application: Any, serving: Serving, events: Events, copies: Path) -> None:  # noqa: ANN401 - any ASGI application
+        """`copies` is a folder for what TLS needs as a file."""
+        self._serving, self._events, self._copies = serving, events, Copies(copies)
         _check_free(serving.listen)
-        self._folder = tempfile.TemporaryDirectory(prefix="offhook-tls-")
-        certificate, key = self._keep(pair)
         self._granian = Granian(
             application,
             address=serving.listen.host,
             port=serving.listen.port,
             interface=Interfaces.ASGINL,
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN_MS, max_buffer_size=64 * 1024),
+            http1_settings=HTTP1Settings(header_read_timeout=serving.headers_within_ms, max_buffer_size=64 * 1024),
             websockets=False,
-            backlog=1024,
+            backlog=BACKLOG,
+            backpressure=_connections(),
             log_enabled=False,
-            ssl_cert=certificate,
-            ssl_key=key,
-            # Old handsets know no newer one.
-            ssl_protocol_min=SSLProtocols.tls12,
         )
+        self._pair = Pair(serving.tls_cert, serving.tls_key) if serving.tls_cert and serving.tls_key else None
+        if self._pair:
+            self._take(self._pair)
         # With the default of some seconds, the old certificate would go on being served beside the new one.
         self._granian.respawn_interval = 0
 
@@ -63,7 +59,7 @@ class Server:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, self.stop)
-        watching = loop.create_task(self._watch_certificate()) if self._serving.tls_cert else None
+        watching = loop.create_task(self._watch_certificate(self._pair)) if self._pair else None
         announcing = loop.create_task(self._announce(ready))
         try:
             await self._granian.serve()
@@ -71,7 +67,7 @@ class Server:
             announcing.cancel()
             if watching:
                 watching.cancel()
-            self._folder.cleanup()
+            self._copies.close()
 
     def stop(self) -> None:
         """Take no more connections, finish the answers under way, and return from `run`."""
@@ -89,35 +85,38 @@ class Server:
             ready()
             return
 
-    async def _watch_certificate(self) -> None:
-        seen = self._stamps()
+    async def _watch_certificate(self, pair: Pair) -> None:
+        seen, told = pair.stamps(), ""
         while True:
             await asyncio.sleep(LOOK_AT_FILES_EVERY_S)
-            stamps = self._stamps()
-            if stamps == seen:
-                continue
-            seen = stamps
             try:
-                certificate, key = self._keep(_pair(self._serving))
-            except Invalid as error:
-                self._events("tls.certificate_kept", reason=error.text)
+                stamps = pair.stamps()
+                if stamps == seen:
+                    continue
+                self._take(pair)
+            except (Invalid, OSError) as error:
+                # Tried again, since a full disk or half a pair passes; said once.
+                if str(error) != told:
+                    told = str(error)
+                    self._events("tls.certificate_kept", reason=told)
                 continue
-            self._granian.build_ssl_context(certificate, key, None, SSLProtocols.tls12, None, [], client_verify=False)
+            seen, told = stamps, ""
             self._granian.reload()  # type: ignore[no-untyped-call]  # granian leaves it untyped
-            self._events("tls.certificate_changed", file=str(self._serving.tls_cert))
+            self._events("tls.certificate_changed", file=str(pair.certificate))
 
-    def _stamps(self) -> tuple[int, ...]:
-        files = [path for path in (self._serving.tls_cert, self._serving.tls_key) if path and path.exists()]
-        return tuple(path.stat().st_mtime_ns for path in files)
+    def _take(self, pair: Pair) -> None:
+        copy = self._copies.keep(pair)
+        self._granian.build_ssl_context(copy.certificate, copy.key, None, TLS_FROM, None, [], client_verify=False)
 
-    def _keep(self, pair: tuple[bytes, bytes] | None) -> tuple[Path | None, Path | None]:
-        if pair is None:
-            return None, None
-        certificate, key = Path(self._folder.name, "certificate.pem"), Path(self._folder.name, "key.pem")
-        key.touch(0o600)
-        for path, content in zip((certificate, key), pair, strict=True):
-            path.write_bytes(content)
-        return certificate, key
+
+def _connections() -> int:
+    """How many connections there may be at once: each needs a file handle, of which a process seldom has many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft) - OTHER_FILES)
 
 
 def _check_free(listen: Listen) -> None:
@@ -131,17 +130,3 @@ def _check_free(listen: Listen) -> None:
             if error.errno == errno.EADDRINUSE:
                 raise Conflict(f"{listen.host}:{listen.port} is in use. Choose another port with --listen.") from None
             raise Invalid.at("--listen", f"{listen.host}:{listen.port} is not to be had: {error.strerror}") from None
-
-
-def _pair(serving: Serving) -> tuple[bytes, bytes] | None:
-    """Certificate chain and key, if there are any; they must belong together. granian reads the key as PKCS#8 only."""
-    certificate, key = serving.tls_cert, serving.tls_key
-    if certificate is None or key is None:
-        return None
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-        private = load_pem_private_key(key.read_bytes(), None)
-        return certificate.read_bytes(), private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    except (OSError, ValueError, TypeError) as error:
-        reason = f"{certificate} and {key} are not a certificate and its key without a passphrase ({error})"
-        raise Invalid.at("--tls-cert", reason) from None
