@@ -184,7 +184,7 @@ def test_the_portal_tells_phones_where_to_ask(office: Office) -> None:
     lines = {line["key"]: line for line in office.does("explain", "ann@EXAMPLE")["lines"]}
 
     assert account["extProvUrl"].content == "https://prov.example.net/prov/again"
-    assert account["extGlobalProvUrl"].content == "https://prov.example.net/prov/again/global"
+    assert account["extGlobalProvUrl"].content == "https://prov.example.net/prov/global/again"
     assert account["accountRemovalReporterUrl"].content == "https://prov.example.net/prov/removed"
     assert account["extProvInterval"].content == "60"
     assert [key for key in account if key.startswith("pushTokenReporter")] == ["pushTokenReporterUrl"]

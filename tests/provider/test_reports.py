@@ -121,7 +121,7 @@ def test_no_secret_gets_out(provider: Provider, caplog: pytest.LogCaptureFixture
     phone = provider.phone()
     token = phone.account["cloud_password"]
     calls = []
-    for path in ("/prov/again", "/prov/again/global", "/prov/push-token", "/prov/removed"):
+    for path in ("/prov/again", "/prov/global/again", "/prov/push-token", "/prov/removed"):
         for sent in (phone.identity(), *(phone.identity() | {name: CANARY} for name in phone.identity())):
             body = "&".join(f"{name}={text}" for name, text in {**sent, "pushToken": CANARY}.items()).encode()
             headers = {"if-none-match": CANARY, "if-modified-since": CANARY, "user-agent": CANARY}

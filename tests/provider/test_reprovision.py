@@ -26,7 +26,7 @@ from offhook.web.http import Call
 from tests.world_directory import directory_of
 from tests.world_provider import NOON_S, Phone, Provider
 
-SERVICES = ("/prov/again", "/prov/again/global")
+SERVICES = ("/prov/again", "/prov/global/again")
 
 
 @pytest.fixture
@@ -126,14 +126,14 @@ def test_equal_bytes_are_never_sent_twice(provider: Provider) -> None:
 def test_the_global_part_comes_again(provider: Provider, directory: Directory) -> None:
     """With the user's own quick dials, and only when they changed."""
     phone = provider.phone()
-    phone.asks("/prov/again/global")
+    phone.asks("/prov/global/again")
 
     directory.change("EXAMPLE", "johndow", Change(quick_dials={"desk": QuickDial("desk", "Desk", "200")}))
-    answer = phone.asks("/prov/again/global")
+    answer = phone.asks("/prov/global/again")
 
     assert answer.status == 200
     assert b"<uri>200</uri>" in answer.body
-    assert phone.asks("/prov/again/global").status == 304
+    assert phone.asks("/prov/global/again").status == 304
 
 
 def test_validators_of_one_are_nothing_to_another(provider: Provider) -> None:
@@ -141,10 +141,10 @@ def test_validators_of_one_are_nothing_to_another(provider: Provider) -> None:
     provider.has_user("ann@EXAMPLE")
     phone, other = provider.phone(), provider.phone("ann")
     phone.asks()
-    phone.asks("/prov/again/global")
+    phone.asks("/prov/global/again")
 
     other.validators["/prov/again"] = dict(phone.validators["/prov/again"])
-    phone.validators["/prov/again"] = dict(phone.validators["/prov/again/global"])
+    phone.validators["/prov/again"] = dict(phone.validators["/prov/global/again"])
 
     assert other.asks().status == 200
     assert phone.asks().status == 200

@@ -13,6 +13,7 @@ from offhook.phone.commands import Answer
 from offhook.phone.reports import REMOVAL
 from offhook.phone.saved import Left, Saved
 from offhook.phone.states import State
+from offhook.provider.definitions import ACCOUNT_PATH, AGAIN_GLOBAL_PATH, AGAIN_PATH, REMOVED_PATH
 from tests.simulation import invariants
 from tests.simulation.clock import Heap
 from tests.simulation.finding import Finding
@@ -26,7 +27,7 @@ _ISSUED: Final = re.compile(rb"<X-install-id>([0-9A-F]+)<")
 _MARK: Final = re.compile(rb"<((?:X-mark-|markC)\w+)[^>]*>(\d+)<")
 _DIAL: Final = re.compile(rb'<item id="mark"[^>]*>\s*<displayName>(\d+)<')
 _THEME: Final = re.compile(rb'"name":"mark (\d+)"')
-_AGAIN: Final = {"/prov/again": Check.ACCOUNT, "/prov/again/global": Check.GLOBAL}
+_AGAIN: Final = {AGAIN_PATH: Check.ACCOUNT, AGAIN_GLOBAL_PATH: Check.GLOBAL}
 _PARTS: Final = {"base": Check.PORTAL, "theme": Check.PORTAL}
 
 
@@ -58,9 +59,9 @@ class Judge:
         self._require(invariants.no_secret_is_told, self.server.noted.leak)
         if path in _AGAIN:
             self._served_again(exchange, _AGAIN[path], served.status)
-        elif path == "/prov/removed":
+        elif path == REMOVED_PATH:
             self._served_removal(exchange, served.status)
-        elif path == "/prov" and served.status == 200:
+        elif path == ACCOUNT_PATH and served.status == 200:
             self._issued(exchange, served.body)
         elif path.startswith("/portal/") and path != "/portal/key":
             self._served_part(exchange, path.rpartition("/")[2], served.status)
@@ -177,7 +178,7 @@ class Judge:
             return
         if phone.life is None:
             return
-        if status == 410 and exchange.call.path == "/prov/again":
+        if status == 410 and exchange.call.path == AGAIN_PATH:
             phone.told_to_leave_s = min(phone.told_to_leave_s, self.heap.now_s)
         phone.tell_story(f"{service}: {status or answer}{f' ({exchange.fault})' if exchange.fault else ''}")
         if genuine and status in {200, 304}:

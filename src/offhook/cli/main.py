@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "definitions": Entry("offhook.cli.definitions", "The web service definitions to paste into a portal."),
     "portal-key": Entry("offhook.cli.portal_key", "The public key that apps pin."),
     "phone": Entry("offhook.cli.phone", "A phone: sign in, show, edit.", "cli"),
+    "fleet": Entry("offhook.cli.fleet", "Thousands of phones against a server of yours: a load test.", "fleet"),
     "lint": Entry("offhook.cli.lint", "Check an account document.", "cli"),
     "exit-codes": Entry("offhook.cli.exit_codes", "What the exit codes mean.", "cli"),
 }

@@ -21,7 +21,7 @@ GLOBAL_PATH: Final = "/prov/global"
 NAMED_ACCOUNT_PATH: Final = "/prov/{cloud_id}/account"
 NAMED_GLOBAL_PATH: Final = "/prov/{cloud_id}/global"
 AGAIN_PATH: Final = "/prov/again"
-AGAIN_GLOBAL_PATH: Final = "/prov/again/global"
+AGAIN_GLOBAL_PATH: Final = "/prov/global/again"
 REMOVED_PATH: Final = "/prov/removed"
 PUSH_TOKEN_PATH: Final = "/prov/push-token"
 # The vendor's documents name no prefix for the global part once an account is there (D24).
