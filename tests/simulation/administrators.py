@@ -44,7 +44,7 @@ DEEDS: Final = {
     "new_sip_password": 2,
     "guard": 2,
 }
-TROUBLE: Final = {"crash": 4, "crash_in_a_write": 4, "full": 2, "unreadable": 2, "set_clock": 6, "mistake_the_day": 4}
+TROUBLE: Final = {"crash": 4, "crash_in_a_write": 4, "full": 3, "unreadable": 3, "set_clock": 6, "mistake_the_day": 4}
 
 
 class Intervals(msgspec.Struct, frozen=True):

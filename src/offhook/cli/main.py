@@ -36,7 +36,8 @@ COMMANDS: Final[dict[str, Entry]] = {
     "explain": Entry("offhook.cli.explain", "What a user gets, key by key, and why."),
     "definitions": Entry("offhook.cli.definitions", "The web service definitions to paste into a portal."),
     "portal-key": Entry("offhook.cli.portal_key", "The public key that apps pin."),
-    "phone": Entry("offhook.cli.phone", "A phone: sign in, show, edit."),
+    "phone": Entry("offhook.cli.phone", "A phone: sign in, run, refresh, show, edit, log out."),
+    "fleet": Entry("offhook.cli.fleet", "Thousands of phones against a server of yours: a load test."),
     "lint": Entry("offhook.cli.lint", "Check an account document."),
     "exit-codes": Entry("offhook.cli.exit_codes", "What the exit codes mean."),
 }

@@ -157,12 +157,13 @@ async def live(flow: Flow[Result], around: Surroundings) -> Result:
             match command:
                 case Fetch():
                     reply = await around.network.ask(command)
-                case FetchAll(fetches=fetches):
-                    reply = tuple(await asyncio.gather(*map(around.network.ask, fetches)))
+                # Nothing is given a name here: it would be held for as long as the phone lives.
+                case FetchAll():
+                    reply = tuple(await asyncio.gather(*map(around.network.ask, command.fetches)))
                 case Wait(until_s=until_s):
                     reply = await _wait(until_s, around)
-                case Register(account=account):
-                    await around.agent.register(account)
+                case Register():
+                    await around.agent.register(command.account)
                     reply = None
                 case Unregister(timeout_s=timeout_s):
                     await _unregister(timeout_s, around.agent)
