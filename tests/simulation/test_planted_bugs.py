@@ -253,7 +253,11 @@ BUGS: dict[str, tuple[type[Server], type[Phone], set[str]]] = {
     "off by one in the date comparison": (_DatesServer, Phone, {"no_answer_is_older", "dates_only_grow"}),
     "token checked before revocation": (_TokensServer, Phone, {"who_should_be_out_is_told", "a_report_is_taken"}),
     "dates that were never issued": (_ForeignDatesServer, Phone, {"no_answer_is_older"}),
-    "an older install ends at the sign-in": (_ReplacingServer, Phone, {"who_is_right_is_known"}),
+    "an older install ends at the sign-in": (
+        _ReplacingServer,
+        Phone,
+        {"who_is_right_is_known", "who_should_be_out_is_told"},
+    ),
     "non-atomic save": (Server, _NonAtomicPhone, {"the_vault_is_readable", "no_report_is_missing"}),
     "reporter before capture of values": (Server, _LateReporter, {"a_report_is_taken"}),
     "backup not bound to the user": (
