@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from http_message_signatures import HTTPMessageSigner, algorithms
 
 from offhook.core import signing
 from offhook.core.errors import Invalid
@@ -97,3 +98,23 @@ def test_a_line_that_is_no_key_is_refused(line: str) -> None:
         Invalid, match="portal key: is not of the form ed25519:BASE64, as `offhook portal-key` prints it"
     ):
         signing.parse_public(line)
+
+
+def test_a_signature_that_leaves_something_out_is_refused() -> None:
+    """The portal's own key is not enough: what does not cover the Cloud ID could be used for another app."""
+    key = Ed25519PrivateKey.generate()
+    headers = {
+        "Content-Type": "application/xml",
+        "ETag": '"1"',
+        "Last-Modified": "Sun, 22 Nov 2026 20:00:00 GMT",
+        signing.CLOUD_ID_HEADER: "DEMO",
+        signing.PART_HEADER: "base",
+    }
+    message = signing._Message(200, headers)
+    signer = HTTPMessageSigner(signature_algorithm=algorithms.ED25519, key_resolver=signing._OneKey(key))
+    covered = [name for name in signing.COVERED if name != signing.CLOUD_ID_HEADER.lower()]
+    signer.sign(message, key_id=signing.KEY_ID, label="portal", covered_component_ids=covered, body=b"x")
+    signed = Response(200, {name.lower(): value for name, value in message.headers.items()}, b"x")
+
+    with pytest.raises(Invalid, match="does not cover"):
+        signing.verify(signed, "DEMO", "base", key.public_key())
