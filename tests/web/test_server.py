@@ -64,14 +64,21 @@ async def get(url: str, context: ssl.SSLContext) -> str:
         return (await client.get(url)).text
 
 
+async def never_again(url: str, context: ssl.SSLContext) -> None:
+    """Ask until the old certificate is gone, which a connection that was already under way may outlive."""
+    async with asyncio.timeout(30):
+        while await get(url, context):  # noqa: ASYNC110 - nobody tells; it is asked
+            await asyncio.sleep(0.02)
+
+
 async def soon(url: str, context: ssl.SSLContext) -> str:
     """What is served as soon as the new certificate is, a moment after it was noted."""
-    for _ in range(250):
-        try:
-            return await get(url, context)
-        except httpx2.ConnectError:
-            await asyncio.sleep(0.02)
-    return await get(url, context)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await get(url, context)
+            except httpx2.TransportError:
+                await asyncio.sleep(0.02)
 
 
 def test_a_changed_certificate_is_served_without_a_restart(tmp_path: Path) -> None:
@@ -98,14 +105,13 @@ def test_a_changed_certificate_is_served_without_a_restart(tmp_path: Path) -> No
         renewed = write_certificate(tmp_path)
         await noted_line("tls.certificate_changed")
         assert await soon(url, renewed) == "hello"
-        await asyncio.sleep(0.1)
-        with pytest.raises(httpx2.ConnectError):
-            await get(url, trusted)
+        with pytest.raises(httpx2.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await never_again(url, trusted)
         server.stop()
         await asyncio.wait_for(running, 10)
 
     async def noted_line(event: str) -> None:
-        for _ in range(500):
+        for _ in range(1500):
             events.flush()
             if event.encode() in noted.getvalue():
                 return
@@ -207,7 +213,7 @@ def test_old_handsets_are_served(tmp_path: Path) -> None:
             await changes.came.wait()
             return [*answers, await soon(url, old)]
 
-    assert asyncio.run(asyncio.wait_for(story(), 20)) == ["hello", "hello"]
+    assert asyncio.run(asyncio.wait_for(story(), 60)) == ["hello", "hello"]
 
 
 def test_a_swept_copy_is_made_anew(tmp_path: Path) -> None:
@@ -224,5 +230,5 @@ def test_a_swept_copy_is_made_anew(tmp_path: Path) -> None:
             await changes.came.wait()
             return await soon(f"{listen.url(tls=True)}/hello", renewed)
 
-    assert asyncio.run(asyncio.wait_for(story(), 20)) == "hello"
+    assert asyncio.run(asyncio.wait_for(story(), 60)) == "hello"
     assert list((tmp_path / "tls").iterdir()) == []
