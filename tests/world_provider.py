@@ -154,7 +154,7 @@ class Provider:
             tokens=self.tokens,
             passwords=self.passwords,
             composer=self.composer,
-            attempts=Attempts(),
+            attempts=Attempts(by_address=False),
             clock=self.clock,
         )
         reprovision = Reprovision(

@@ -229,7 +229,12 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
     )
     store = LifeStore(parts.database)
     authenticity = Authenticity(
-        store=store, tokens=tokens, passwords=passwords, composer=composer, attempts=attempts, clock=clock
+        store=store,
+        tokens=tokens,
+        passwords=passwords,
+        composer=composer,
+        attempts=Attempts(by_address=False),
+        clock=clock,
     )
     reprovision = Reprovision(
         authenticity=authenticity,

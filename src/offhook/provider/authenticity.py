@@ -44,15 +44,18 @@ class Authenticity:
         Who is right is never told to wait, since only what is wrong counts as a try.
         """
         standing = await self._store.standing(request.cloud_id, request.install_id)
-        if standing is not None and self._is_known(standing, request):
+        if standing is None:
+            # Nobody guesses an id of 128 random bits, so there is nothing to count: a whole office may be behind it.
+            raise Refused(WRONG)
+        if self._is_known(standing, request):
             return standing
         attempt = self._attempts.begin(request.cloud_id, request.install_id, request.client, self._clock.now_s())
         try:
-            fits = standing is not None and await self._fits_otherwise(standing, request)
+            fits = await self._fits_otherwise(standing, request)
         except Unavailable:
             self._attempts.withdraw(attempt)
             raise
-        if standing is None or not fits:
+        if not fits:
             self._attempts.failed(attempt)
             raise Refused(WRONG)
         self._attempts.withdraw(attempt)

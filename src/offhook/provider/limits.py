@@ -52,13 +52,14 @@ class Attempts:
     """Counts the tries. One that succeeds does not count any more once it has.
 
     A try counts for its user from the moment it begins, so that many at once are no way around the limit; for its
-    address only when it failed, so that an office full of phones behind one address can sign in together.
+    address only when it failed, so that an office full of phones behind one address can sign in together. Where nobody
+    can try anything who does not know 128 random bits, addresses need not be counted.
     """
 
-    def __init__(self, limits: Limits | None = None, most: int = MAX_BUCKETS) -> None:
+    def __init__(self, limits: Limits | None = None, most: int = MAX_BUCKETS, *, by_address: bool = True) -> None:
         limits = limits or Limits()
         self._users = Buckets(limits.user, most)
-        self._addresses = Buckets(limits.address, most)
+        self._addresses = Buckets(limits.address, most) if by_address else None
         self._users_from_addresses = Buckets(limits.user_from_address, most)
 
     def begin(self, cloud_id: str, username_key: str, address: str, now_s: float) -> Attempt:
@@ -66,7 +67,7 @@ class Attempts:
         attempt = Attempt(f"{cloud_id}|{username_key}", network_of(address), now_s)
         wait_s = max(
             self._users.wait_s(attempt.user, now_s),
-            self._addresses.wait_s(attempt.address, now_s),
+            self._addresses.wait_s(attempt.address, now_s) if self._addresses is not None else 0,
             self._users_from_addresses.wait_s(attempt.user_from_address, now_s),
         )
         if wait_s > 0:
@@ -77,7 +78,8 @@ class Attempts:
 
     def failed(self, attempt: Attempt) -> None:
         """The password was wrong."""
-        self._addresses.take(attempt.address, attempt.began_s)
+        if self._addresses is not None:
+            self._addresses.take(attempt.address, attempt.began_s)
 
     def withdraw(self, attempt: Attempt) -> None:
         """The password was right, or could not be checked."""
