@@ -83,7 +83,8 @@ class SignInStore(Protocol):
     async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
         """Keep the install and, if given, the better hash in place of `known`, in one durable transaction.
 
-        A password that changed meanwhile is left as it is. When the subscriber has too many installs, the one that
+        Raises Conflict when the subscriber is not there any more, or has another password than `known`, which was
+        checked. When the subscriber has too many installs, the one that
         was not seen for longest is forgotten, but none that was seen lately: raises Refused rather than that, and
         Unavailable. Another install of the same device stays until this one comes back, since the app may never get
         to know this one.

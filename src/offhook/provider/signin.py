@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hmac
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from offhook.core.diagnostics import Diagnostic
-from offhook.core.errors import Invalid, NotFound, Refused, Unavailable
+from offhook.core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from offhook.core.secret import Discreet, Secret
 from offhook.provider import globalpart
 from offhook.provider.compose import Composer, Composition, Grant
@@ -24,6 +25,7 @@ from offhook.provider.validators import Edition, Validators
 
 INSTALL_ID_BYTES: Final = 16
 TOKEN_BYTES: Final = 32
+ATTEMPTS: Final = 3
 WRONG: Final = "Wrong username or password."
 SUSPENDED: Final = "Your account is suspended. Please contact your provider."
 EXPIRED: Final = "Your account has expired. Please contact your provider."
@@ -101,6 +103,13 @@ class SignIn:
 
         Raises Invalid, NotFound for an unknown Cloud ID, Refused, TooMany, Unavailable.
         """
+        for _ in range(ATTEMPTS):
+            with suppress(Conflict):
+                return await self._account(request)
+        raise Unavailable("This user is being changed all the time. Try again.")
+
+    async def _account(self, request: SignInRequest) -> Issued:
+        """Raises Conflict as well, when the user is not any more who was let in."""
         entrant = await self._let_in(request)
         grant, is_new = self._grant(entrant)
         composition = self._composer.compose(entrant.tenant, entrant.subscriber, grant)

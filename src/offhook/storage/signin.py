@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from offhook.core.dialplan import QuickDials
-from offhook.core.errors import Refused, Unavailable
+from offhook.core.errors import Conflict, Refused, Unavailable
 from offhook.provider.ports import Found, KnownInstall, NewInstall
 from offhook.provider.subscriber import (
     Argon2,
@@ -80,7 +80,7 @@ def _forget_surplus() -> sa.Delete:
 
 
 def _add() -> sa.Insert:
-    """Only while there is such a subscriber: its number may be given to another one when it is gone.
+    """Only while the subscriber is there with the password that was checked, since that takes a while.
 
     It is later than the subscriber's others, whatever the clock does: which one is newer must be known for sure.
     """
@@ -90,7 +90,9 @@ def _add() -> sa.Insert:
     after_it = sa.func.coalesce(newest, sa.literal_column("0")) + sa.literal_column("1")
     values[names.index("created_s")] = sa.func.max(sa.bindparam("created_s"), after_it)
     exists = sa.exists().where(
-        subscriber.c.cloud_id == sa.bindparam("cloud_id"), subscriber.c.id == sa.bindparam("subscriber_id")
+        subscriber.c.cloud_id == sa.bindparam("cloud_id"),
+        subscriber.c.id == sa.bindparam("subscriber_id"),
+        subscriber.c.password == sa.bindparam("stored"),
     )
     return sa.insert(install).from_select(list(names), sa.select(*values).where(exists))
 
@@ -148,7 +150,8 @@ class SignInStore:
             connection.execute(_FORGET_SURPLUS, {**row, "since_s": since_s})
             if connection.execute(_COUNT, row).fetchone()[0] >= MAX_INSTALLS:
                 raise Refused(TOO_MANY)
-            connection.execute(_ADD, row)
+            if not connection.execute(_ADD, {**row, "stored": better["stored"]}).rowcount:
+                raise Conflict("This user was changed meanwhile.")
             if upgraded is not None:
                 connection.execute(_UPGRADE, {**better, "better": write_password(upgraded)})
 
