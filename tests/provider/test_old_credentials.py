@@ -7,9 +7,13 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
+from offhook.provider.change import Change
+from offhook.provider.definitions import account_keys
 from offhook.provider.directory import Directory
+from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Credential, Tenant
 from offhook.web.http import Call
 from tests.world_directory import directory_of
@@ -55,3 +59,48 @@ def test_forgotten_phones_of_an_office_hold_nobody_up(provider: Provider) -> Non
         assert other.asks().status == 403
 
     assert phone.asks().status == 304
+
+
+# --- the logout status ---
+
+
+def test_a_phone_is_answered_with_the_status_that_it_knows(provider: Provider, directory: Directory) -> None:
+    """A new one comes with the account; who has not asked since is logged out with the old one."""
+    tenant = provider.tenants.get("EXAMPLE")
+    statuses = [410, 423, 418, 410]
+    phones = [provider.phone()]
+    for status in statuses[1:]:
+        provider.clock.time_s += 10
+        provider.tenants.put(msgspec.structs.replace(tenant, logout_status=status))
+        phones.append(provider.phone())
+    known = [phone.account.get("extProvLogoutStatusCode", "410") for phone in phones]
+
+    directory.suspend("EXAMPLE", "johndow")
+
+    assert known == ["410", "423", "418", "410"]
+    assert [phone.asks(tags=False).status for phone in phones] == statuses
+    assert [phone.asks().status for phone in phones] == statuses
+
+
+def test_a_new_logout_status_reaches_a_phone_with_its_account(provider: Provider, directory: Directory) -> None:
+    """The portal, which cannot know what a phone has, goes on telling the first one."""
+    phone = provider.phone()
+    tenant = msgspec.structs.replace(provider.tenants.get("EXAMPLE"), logout_status=423)
+
+    provider.tenants.put(tenant)
+    changed = phone.asks()
+    directory.suspend("EXAMPLE", "johndow")
+
+    assert b"<extProvLogoutStatusCode>423<" in changed.body
+    keys = account_keys(provider.tenants.get("EXAMPLE"), "https://prov.example.net")
+    assert keys["extProvLogoutStatusCode"] == "410"
+    assert phone.asks().status == 423
+
+
+def test_a_template_may_say_another_logout_status(provider: Provider, directory: Directory) -> None:
+    """Whoever sets the key for a user or in the template has the last word in the account."""
+    provider.tenants.put(msgspec.structs.replace(provider.tenants.get("EXAMPLE"), logout_status=423))
+
+    directory.change("EXAMPLE", "johndow", Change(overrides={"extProvLogoutStatusCode": Override("418")}))
+
+    assert provider.phone().account["extProvLogoutStatusCode"] == "418"

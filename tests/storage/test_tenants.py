@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from offhook.core.errors import Conflict, NotFound
 from offhook.provider.subscriber import Bcrypt, Subscriber
-from offhook.provider.tenant import Credential, Names, Tenant
+from offhook.provider.tenant import Credential, FormerStatus, Names, Tenant
 from offhook.storage.database import Database
 from offhook.storage.imports import ImportStore
 from offhook.storage.subscribers import SubscriberStore
@@ -43,8 +44,9 @@ def test_a_tenant_is_kept_and_changed(database: Database) -> None:
             sa.select(table.c.created_s, table.c.changed_s).where(table.c.cloud_id == "SHOP")
         ).one()
 
-    assert store.get("SHOP") == SHOP
-    assert store.all() == [Tenant("A"), SHOP]
+    shop = msgspec.structs.replace(SHOP, former_statuses=(FormerStatus(NOON_S + 62, 410),))
+    assert store.get("SHOP") == shop
+    assert store.all() == [Tenant("A"), shop]
     assert tuple(times) == (NOON_S, NOON_S + 60)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from offhook.core import accountxml
+from offhook.core import accountxml, webservice
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.mergeable import PROVIDER, Document, Settled, Value
 from offhook.core.secret import Discreet, Secret
@@ -21,6 +21,8 @@ SIP: Final = "SIP credentials"
 OVERRIDE: Final = "user"
 INSTALL: Final = "install"
 INSTALL_KEY: Final = "X-install-id"
+STATUS: Final = "logout status"
+LOGOUT_STATUS_KEY: Final = f"{webservice.REPROVISIONING}LogoutStatusCode"
 
 
 class Grant(Discreet, frozen=True):
@@ -68,6 +70,9 @@ class Composer(msgspec.Struct, frozen=True):
     def compose(self, tenant: Tenant, subscriber: Subscriber, grant: Grant) -> Composition:
         """The account of this user on this install. Raises Unavailable when a secret of theirs cannot be opened."""
         laying = _Laying()
+        if tenant.former_statuses:
+            status = Value(str(tenant.logout_status), PROVIDER, STATUS)
+            laying.lay(LOGOUT_STATUS_KEY, status, "The status that logs phones out was changed.")
         asked = template.parse(tenant.template)
         values = self._values(tenant, subscriber, grant, asked)
         for key, value in asked.fill(values).items():

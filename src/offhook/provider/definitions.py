@@ -52,7 +52,7 @@ def account_keys(tenant: Tenant, public_url: str) -> dict[str, str]:
     return {
         **_service(webservice.REPROVISIONING, base + AGAIN_PATH, form),
         f"{webservice.REPROVISIONING}Interval": str(INTERVAL_S),
-        f"{webservice.REPROVISIONING}LogoutStatusCode": str(tenant.logout_status),
+        f"{webservice.REPROVISIONING}LogoutStatusCode": str(tenant.first_logout_status),
         **_service(GLOBAL_AGAIN, base + AGAIN_GLOBAL_PATH, form),
         f"{GLOBAL_AGAIN}Interval": str(INTERVAL_S),
         **_service(webservice.REMOVAL_REPORTER, base + REMOVED_PATH, f"{form}&{_same('selector', 'installid')}"),

@@ -126,16 +126,16 @@ class Reprovision:
             held_s = edition.held_s(request.claim)
             self._sightings.saw(Sighting(standing.install_id, now_s, held_s, request.user_agent))
         if reason := _reason(standing, now_s):
-            return await self._logout(standing, reason)
+            return await self._logout(standing, reason, edition.held_s(request.claim))
         validators = edition.is_held(request.claim)
         return None if validators is None else Unchanged(standing.install_id, validators)
 
-    async def _logout(self, standing: Standing, reason: Ending) -> LoggedOut:
+    async def _logout(self, standing: Standing, reason: Ending, held_s: int) -> LoggedOut:
         expired = reason is Ending.EXPIRED
         decided_s = (standing.expires_s or 0) if expired else standing.decided_s
         if not await self._guard.lets_go(standing, reason, decided_s):
             raise Unavailable("The fleet guard holds this logout back.", RETRY_AFTER_S)
-        return LoggedOut(standing.install_id, standing.tenant.logout_status, reason, MESSAGES[reason])
+        return LoggedOut(standing.install_id, standing.tenant.logout_status_of(held_s), reason, MESSAGES[reason])
 
     async def _remember(self, standing: Standing, given: bytes, came_with: bytes) -> None:
         """Keep what the install is about to be given, before it is: else a lost note would lock it out for good."""

@@ -30,11 +30,18 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: str = "installid"
 
 
+class FormerStatus(msgspec.Struct, frozen=True):
+    """A logout status that another one replaced: phones whose account is of an earlier date know only this one."""
+
+    until_s: int
+    status: int
+
+
 class Tenant(msgspec.Struct, frozen=True):
     """The settings of one Cloud ID.
 
     `template` is Account XML with `{column}` placeholders, `common` a global answer (quick dials, dial actions,
-    preferences) for all its users.
+    preferences) for all its users. `former_statuses` are kept by the store, from the first one on.
     """
 
     cloud_id: str
@@ -44,3 +51,14 @@ class Tenant(msgspec.Struct, frozen=True):
     names: Names = Names()
     logout_status: int = DEFAULT_LOGOUT_STATUS
     logout_limits: Limits = Limits()
+    former_statuses: tuple[FormerStatus, ...] = ()
+
+    def logout_status_of(self, held_s: int) -> int:
+        """What logs a phone out that has the account of this date; 0 when it did not say which."""
+        former = (one.status for one in self.former_statuses if 0 < held_s < one.until_s)
+        return next(former, self.logout_status)
+
+    @property
+    def first_logout_status(self) -> int:
+        """What the portal goes on telling: it cannot know what a phone has, and the account says what is new."""
+        return self.former_statuses[0].status if self.former_statuses else self.logout_status

@@ -11,12 +11,14 @@ from sqlalchemy.dialects.sqlite import insert
 
 from offhook.core.errors import NotFound, Unavailable
 from offhook.provider.ports import Clock
-from offhook.provider.tenant import Tenant
+from offhook.provider.tenant import FormerStatus, Tenant
 from offhook.storage import revisions
 from offhook.storage.database import Database, compiled
 from offhook.storage.signin import read_tenant
 from offhook.storage.tables import tenant as table
 
+# The first one is what the portal tells. Hardly anybody changes it twice.
+MOST_STATUSES: Final = 50
 _FIND: Final = sa.select(table.c.settings).where(table.c.cloud_id == sa.bindparam("cloud_id"))
 _ALL: Final = sa.select(table.c.settings).order_by(table.c.cloud_id)
 _NEW: Final = insert(table)
@@ -72,14 +74,30 @@ class ServedTenants:
 
 def put(connection: sa.Connection, tenant: Tenant, now_s: int) -> None:
     """Keep a tenant, new or changed, within a transaction."""
+    modified_s = revisions.of_a_tenant(connection, tenant.cloud_id, now_s)
+    tenant = _with_former_statuses(connection, tenant, modified_s)
     row = {
         "cloud_id": tenant.cloud_id,
         "settings": msgspec.json.encode(tenant).decode(),
         "created_s": now_s,
         "changed_s": now_s,
-        "modified_s": revisions.of_a_tenant(connection, tenant.cloud_id, now_s),
+        "modified_s": modified_s,
     }
     connection.execute(_PUT, row)
+
+
+def _with_former_statuses(connection: sa.Connection, tenant: Tenant, modified_s: int) -> Tenant:
+    """Which statuses there were is known here alone, and the date of an answer tells which one a phone knows."""
+    settings = connection.scalar(_FIND, {"cloud_id": tenant.cloud_id})
+    if settings is None:
+        return tenant
+    known = _read(settings)
+    former = known.former_statuses
+    if known.logout_status != tenant.logout_status:
+        # As revisions.of_an_answer counts.
+        replaced = FormerStatus(revisions.of_an_answer(modified_s, None), known.logout_status)
+        former = (*former[:1], *former[1:][-MOST_STATUSES:], replaced)
+    return msgspec.structs.replace(tenant, former_statuses=former)
 
 
 def _read(settings: str) -> Tenant:
