@@ -160,7 +160,7 @@ class Provider:
         reprovision = Reprovision(
             authenticity=self.authenticity,
             store=self.life,
-            guard=FleetGuard(self.life, self.sightings, self.clock, lambda: self.seconds),
+            guard=FleetGuard(self.life, lambda: self.seconds),
             sightings=self.sightings,
             composer=self.composer,
             tokens=self.tokens,

@@ -92,19 +92,27 @@ class World(NamedTuple):
 
 
 class Parts:
-    """What both a desk and a server are made of. A simulation brings its own clock and chance."""
+    """What both a desk and a server are made of. A simulation brings its own clock and chance.
+
+    The author is who decides at the desk.
+    """
 
     def __init__(
-        self, folder: DataFolder, database: Database, clock: Clock | None = None, chance: Chance | None = None
+        self,
+        folder: DataFolder,
+        database: Database,
+        clock: Clock | None = None,
+        chance: Chance | None = None,
+        author: str = "",
     ) -> None:
-        self.database = database
+        self.database, self.author = database, author
         self.clock, self.chance = clock or SystemClock(), chance or SystemChance()
         keys = keyfiles.sealing_keys(folder.keys)
         self.sealer = Sealer(keys.current, keys.keys, self.chance)
         self.signing_key = keyfiles.portal_key(folder.keys)
         self.tokens = KeyedHash(keyfiles.pepper(folder.keys))
         self.tenants, self.served_tenants = TenantStore(database, self.clock), ServedTenants(database)
-        self.subscribers = SubscriberStore(database)
+        self.subscribers = SubscriberStore(database, author)
         self.apps, self.themes = AppStore(database), ThemeStore(folder.themes)
         self.portal = Portal(self.apps, self.themes, self.clock)
         self.composer = Composer(self.sealer)
@@ -126,15 +134,19 @@ class Desk:
             parts.subscribers, parts.tenants, parts.sealer, hash_password, parts.chance, parts.clock
         )
         self.importer = Importer(
-            ImportStore(parts.database, parts.clock),
+            ImportStore(parts.database, parts.clock, parts.author),
             parts.subscribers,
             parts.tenants,
             parts.sealer,
             parts.chance,
             parts.clock,
         )
-        self.installs = Installs(InstallStore(parts.database), parts.subscribers, parts.tenants, parts.clock)
-        self.guarding = Guarding(GuardStore(parts.database), parts.subscribers, parts.tenants, parts.clock)
+        self.installs = Installs(
+            InstallStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
+        )
+        self.guarding = Guarding(
+            GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
+        )
         self.explain = Explain(
             subscribers=parts.subscribers, tenants=parts.tenants, composer=parts.composer, portal=Bases(parts)
         )
@@ -168,11 +180,11 @@ class Bases:
 
 
 @contextmanager
-def administration(data: Path | None) -> Iterator[Desk]:
-    """A desk on a data folder, which is made when it is not there."""
+def administration(data: Path | None, author: str = "") -> Iterator[Desk]:
+    """A desk on a data folder, which is made when it is not there, for whoever decides there."""
     folder = DataFolder.choose(data).make()
     with _opened(folder) as database:
-        yield Desk(Parts(folder, database))
+        yield Desk(Parts(folder, database, author=author))
 
 
 @contextmanager
@@ -239,7 +251,7 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
     reprovision = Reprovision(
         authenticity=authenticity,
         store=store,
-        guard=FleetGuard(store, parts.sightings, clock, world.seconds),
+        guard=FleetGuard(store, world.seconds),
         sightings=parts.sightings,
         composer=composer,
         tokens=tokens,

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from offhook import wiring
 from offhook.cli.main import app
+from offhook.cli.options import author
 from offhook.config import DataFolder
 from offhook.core import base
 from offhook.core.login import CloudId
@@ -129,29 +130,33 @@ def test_an_account_that_ends_at_a_date(office: Office) -> None:
     assert office.types("user", "set", "ann@EXAMPLE", "--expires", "soon").exit_code == 2
 
 
-def test_held_logouts_are_shown_released_and_withdrawn(office: Office) -> None:
+def test_held_decisions_are_shown_released_and_undone(office: Office) -> None:
     """What the guard holds is seen by the commands, and what they decide by the server, at its next answer."""
     phones = [office.signs_in(name) for name in ("ann", "bob", "eve", "joe")]
     for name in ("ann", "bob", "eve", "joe"):
         office.does("user", "suspend", f"{name}@EXAMPLE")
     held = [office.asks("/prov/again", phone).status for phone in phones]
-    office.parts.sightings.flush()
 
     (report,) = office.does("fleet-guard", "show")
     text = office.types("fleet-guard", "show", "EXAMPLE").stdout
     one = office.does("fleet-guard", "release", "EXAMPLE", "--user", "eve@EXAMPLE")
     after_one = [office.asks("/prov/again", phone).status for phone in phones[2:]]
     refused = office.types("fleet-guard", "cancel", "EXAMPLE")
-    withdrawn = office.does("fleet-guard", "cancel", "EXAMPLE", "--yes")
+    unknown = office.types("fleet-guard", "cancel", "EXAMPLE", "--decision", "77", "--yes")
+    undone = office.does("fleet-guard", "cancel", "EXAMPLE", "--decision", "4", "--yes")
+    rest = office.does("fleet-guard", "cancel", "EXAMPLE", "--yes")
 
     assert held == [410, 410, 503, 503]
-    assert (report["count"], report["reasons"]) == (2, {"suspended": 2})
-    assert {one["user"] for one in report["examples"]} == {"eve", "joe"}
-    assert "2 logouts are held back" in text
+    assert (report["held"], report["count"]) == (2, 2)
+    known = [(one["no"], one["reason"], one["users"], one["gone"], one["examples"]) for one in report["decisions"]]
+    assert known == [(3, "suspended", 1, 0, ["eve"]), (4, "suspended", 1, 0, ["joe"])]
+    assert {one["author"] for one in report["decisions"]} == {author()}
+    assert "2 decisions are held back, and 2 users wait" in text
+    assert "decision 4: 1 users suspended by " in text
     assert (one["released"], after_one) == (1, [410, 503])
-    assert refused.exit_code == 2
-    assert (withdrawn["resumed"], withdrawn["staying"]) == (1, 0)
-    assert office.asks("/prov/again", phones[3]).status == 200
+    assert (refused.exit_code, unknown.exit_code) == (2, 4)
+    assert (undone["resumed"], undone["staying"], rest["resumed"]) == (1, 0, 0)
+    assert [office.asks("/prov/again", phone).status for phone in phones[2:]] == [410, 200]
     assert office.types("fleet-guard", "release", "EXAMPLE", "--yes").exit_code == 4
     assert office.types("fleet-guard", "release", "EXAMPLE", "--user", "ann@OTHER").exit_code == 5
     assert "Nothing is held back" in office.types("fleet-guard", "show").stdout
@@ -165,7 +170,6 @@ def test_releasing_all(office: Office) -> None:
         office.does("user", "suspend", f"{name}@EXAMPLE")
     for phone in phones:
         office.asks("/prov/again", phone)
-    office.parts.sightings.flush()
 
     assert office.does("fleet-guard", "release", "EXAMPLE", "--yes")["released"] == 2
 

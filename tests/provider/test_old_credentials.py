@@ -10,14 +10,16 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
+from offhook.core.secret import Secret
 from offhook.provider.change import Change
 from offhook.provider.definitions import account_keys
 from offhook.provider.directory import Directory
 from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Credential, Tenant
+from offhook.storage.subscribers import BURIED_S
 from offhook.web.http import Call
 from tests.world_directory import directory_of
-from tests.world_provider import Provider
+from tests.world_provider import Phone, Provider
 
 VENDORS = (
     "<account><cloud_username>{cloud_username}</cloud_username>"
@@ -41,6 +43,87 @@ def provider(tmp_path: Path) -> Iterator[Provider]:
 @pytest.fixture
 def directory(provider: Provider) -> Directory:
     return directory_of(provider)
+
+
+# --- the user's own password ---
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("how", ["suspend", "revoke", "remove", "expire", "report"])
+def test_a_phone_with_the_users_password_is_told_to_leave(
+    provider: Provider, directory: Directory, how: str, *, reset: bool
+) -> None:
+    """Where a Cloud ID returns the password as typed, too; also when that was set anew, or the user is gone."""
+    phone = provider.phone(cloud_id="VENDOR")
+    if reset:
+        directory.change("VENDOR", "johndow", Change(), Secret("another one"))
+
+    match how:
+        case "suspend":
+            directory.suspend("VENDOR", "johndow")
+        case "revoke":
+            provider.installs_desk.revoke(phone.account["X-install-id"])
+        case "remove":
+            directory.remove("VENDOR", "johndow")
+        case "expire":
+            directory.change("VENDOR", "johndow", Change(expires_s=provider.clock.now_s()))
+        case _:
+            assert phone.reports().status == (403 if reset else 200)
+            return
+
+    assert [phone.asks().status for _ in range(2)] == [410, 410]
+    phone.account["cloud_password"] = "a guess"
+    assert phone.asks().status == 403
+
+
+def test_a_password_of_before_opens_nothing(provider: Provider, directory: Directory) -> None:
+    """After a reset, the phone that has the old one is refused, until its user signs in anew."""
+    phone = provider.phone(cloud_id="VENDOR")
+
+    directory.change("VENDOR", "johndow", Change(), Secret("another one"))
+
+    assert phone.asks().status == 403
+    assert provider.phone(cloud_id="VENDOR", cloud_password="another one").asks().status == 304
+
+
+def test_the_other_installs_of_a_removed_user_keep_no_password(provider: Provider, directory: Directory) -> None:
+    """Who comes with a token is recognised by that; and in the end a tombstone is forgotten."""
+    phones = [provider.phone(), provider.phone(cloud_id="VENDOR")]
+    provider.has_user("ann@EXAMPLE")
+    directory.remove("EXAMPLE", "johndow")
+    directory.remove("VENDOR", "johndow")
+
+    kept = [bool(install["password"]) for install in provider.installs()]
+    provider.clock.time_s += BURIED_S + 1
+    directory.remove("EXAMPLE", "ann")
+
+    assert kept == [False, True]
+    assert [install["cloud_id"] for install in provider.installs()] == ["VENDOR"]
+    assert [phone.asks().status for phone in phones] == [403, 410]
+
+
+# --- SIP credentials ---
+
+
+def test_sip_credentials_of_before_are_good_until_the_phone_has_new_ones(
+    provider: Provider, directory: Directory
+) -> None:
+    """Once it has come with those it was given last, whoever has found the older ones gets nothing for them."""
+    phone = provider.phone(cloud_id="SIP")
+    thief = Phone.__new__(Phone)
+    thief.__dict__ = {**vars(phone), "account": dict(phone.account), "validators": {}}
+    for password in ("second", "third"):
+        directory.change("SIP", "johndow", Change(secrets={"password": Secret(password)}))
+        assert phone.asks(keep=False).status == 200
+    assert phone.asks().status == 200
+
+    still = thief.asks(keep=False).status
+    assert phone.asks().status == 304
+    provider.sightings.flush()
+
+    assert still == 200
+    assert thief.asks(keep=False).status == 403
+    assert phone.asks().status == 304
 
 
 # --- strangers ---

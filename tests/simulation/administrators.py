@@ -342,6 +342,7 @@ class Administrators:
         """Whom withdrawing has resumed is in the database alone."""
         for user in self.server.desk.directory.list(tenant.cloud_id):
             tenant.users[user.username].suspended = user.state is State.SUSPENDED
+            tenant.users[user.username].expires_s = user.expires_s
         query = "SELECT id, ended FROM install WHERE cloud_id = ?"
         for install_id, ended in self.server.database.reader.execute(query, (tenant.cloud_id,)):
             if install_id in self.truth.installs:

@@ -91,7 +91,7 @@ class _BuggyServer(Server):
         reprovision = Reprovision(
             authenticity=authenticity,
             store=store,
-            guard=FleetGuard(store, parts.sightings, parts.clock, lambda: self.heap.now_s),
+            guard=FleetGuard(store, lambda: self.heap.now_s),
             sightings=parts.sightings,
             composer=parts.composer,
             tokens=parts.tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,14 +14,17 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 
 from offhook.core.secret import Secret
 from offhook.provider.ports import KnownInstall
 from offhook.provider.sealing import KeyedHash
-from offhook.provider.subscriber import State, Subscriber
+from offhook.provider.subscriber import Bcrypt, State, Subscriber
 from offhook.provider.tenant import Credential, Tenant
 from offhook.storage import migrations, tables
 from offhook.storage.database import Database
+from offhook.storage.guard import GuardStore
 from offhook.storage.installs import InstallStore
 from offhook.storage.life import LifeStore
 from offhook.storage.revisions import of_an_answer
@@ -44,15 +48,33 @@ INSERT INTO app_version VALUES ('EXAMPLE', 1, 'live', '{}', 't1', 'me', 'first',
 """
 
 
-def made_by_the_first(path: Path) -> None:
-    """A database as the first version of the tables had it, with two users and their phones."""
+SECOND: Final = """
+INSERT INTO fleet_guard VALUES ('EXAMPLE', 1, 1700000000, 1700000050, 3), ('OTHER', 0, 5, 5, 1);
+INSERT INTO held_logout VALUES ('I3', 'EXAMPLE', 'suspended', 1700000200, 1700000300);
+UPDATE install SET state = 'ended', ended = 'revoked', ended_s = 1700000060, confirmed_s = 5 WHERE id = 'I1';
+UPDATE install SET state = 'ended', ended = 'reported', ended_s = 1700000060 WHERE id = 'I2';
+INSERT INTO subscriber (id, cloud_id, username, username_key, password, state, attributes, secrets, overrides,
+                        quick_dials, sip_generated, revision, created_s, changed_s, expires_s)
+VALUES (9, 'EXAMPLE', 'eve', 'eve', 'bcrypt:y', 'suspended', '{}', '{}', '{}', '{}', 0, 1, 5, 1600000000, NULL),
+       (10, 'EXAMPLE', 'joe', 'joe', 'bcrypt:y', 'active', '{}', '{}', '{}', '{}', 0, 1, 5, 5, 1700000070),
+       (11, 'EXAMPLE', 'max', 'max', 'bcrypt:y', 'active', '{}', '{}', '{}', '{}', 0, 1, 5, 5, 1600000000),
+       (12, 'OTHER', 'max', 'max', 'bcrypt:y', 'suspended', '{}', '{}', '{}', '{}', 0, 1, 5, 1700000100, 1700000070);
+"""
+
+
+def upgrade(path: Path, version: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     engine = sa.create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(config, version)
     engine.dispose()
+
+
+def made_by_the_first(path: Path) -> None:
+    """A database as the first version of the tables had it, with two users and their phones."""
+    upgrade(path, "0001")
     installs = [
         ("I1", "EXAMPLE", 7, TOKENS.of(Secret("one")), "phone", "app/1", 100),
         ("I2", "EXAMPLE", 7, TOKENS.of(Secret("two")), "", "app/2", 200),
@@ -120,6 +142,42 @@ def test_a_change_after_the_migration_is_a_later_one(tmp_path: Path) -> None:
     assert dates == sorted(set(dates))
 
 
+def test_what_is_held_stays_held(tmp_path: Path) -> None:
+    """0003: what the guard holds is a decision; all else was decided before anybody counted, and goes."""
+    made_by_the_first(tmp_path / "db")
+    upgrade(tmp_path / "db", "0002")
+    with closing(sqlite3.connect(tmp_path / "db")) as driver, driver:
+        driver.executescript(SECOND)
+
+    with closing(Database(tmp_path / "db")) as database:
+        held = {(one.no, one.reason, one.users) for one in GuardStore(database).reports("EXAMPLE")[0].decisions}
+        others = GuardStore(database).reports("OTHER")
+        rows = database.reader.execute("SELECT id, suspended_by, expired_by FROM subscriber ORDER BY id").fetchall()
+        installs = database.reader.execute("SELECT id, ended_by FROM install ORDER BY id").fetchall()
+        done = GuardStore(database).cancel("EXAMPLE", 0, 1_700_001_000)
+        with database.engine.connect() as connection:
+            differences = compare_metadata(MigrationContext.configure(connection), tables.metadata)
+
+    assert differences == []
+    assert held == {(2, "expired", 1), (3, "suspended", 1), (4, "revoked", 1)}
+    assert [(one.held, one.decisions) for one in others] == [(0, ())]
+    assert rows == [(7, 0, 0), (8, 3, 0), (9, 0, 0), (10, 0, 2), (11, 0, 1), (12, 0, 1)]
+    assert installs == [("I1", 4), ("I2", 0), ("I3", 0)]
+    assert (done.resumed, done.prolonged, done.reactivated, done.staying) == (1, 1, 1, 0)
+
+
+def test_a_number_is_never_given_again(tmp_path: Path) -> None:
+    """0003: the numbers of users who were removed, the newest one too, stay theirs."""
+    made_by_the_first(tmp_path / "db")
+
+    with closing(Database(tmp_path / "db")) as database:
+        users = SubscriberStore(database)
+        users.remove("EXAMPLE", "bob", 7)
+        added = users.add(Subscriber("EXAMPLE", "eve", Bcrypt("x")))
+
+    assert added.id == 9
+
+
 def changed(user: Subscriber, tier: str) -> Subscriber:
     return msgspec.structs.replace(user, attributes={"tier": tier}, changed_s=10)
 
@@ -128,3 +186,19 @@ def modified_s(database: Database) -> int:
     standing = run(LifeStore(database).standing("EXAMPLE", "I1"))
     assert standing is not None
     return standing.modified_s
+
+
+def test_every_version_can_be_written_for_the_other_engine() -> None:
+    """All migrations in a row are statements of PostgreSQL, too."""
+    written = io.StringIO()
+    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": written})
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    scripts = list(ScriptDirectory.from_config(config).walk_revisions())
+
+    with Operations.context(context):
+        for script in reversed(scripts):
+            script.module.upgrade()
+
+    assert "ALTER TABLE subscriber ADD COLUMN suspended_by INTEGER" in written.getvalue()
+    assert "_alembic_tmp" not in written.getvalue()

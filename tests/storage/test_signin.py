@@ -77,7 +77,7 @@ def test_it_finds_what_there_is(provider: Provider) -> None:
 
 
 def seen(provider: Provider, number: int, at_s: int) -> None:
-    SightingStore(provider.database).keep([Sighting(f"I{number}", at_s, 0, "app")], [])
+    SightingStore(provider.database).keep([Sighting(f"I{number}", at_s, 0, "app")])
 
 
 def test_a_device_has_one_install_once_it_has_used_it(provider: Provider) -> None:

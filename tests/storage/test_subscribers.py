@@ -94,7 +94,7 @@ def test_who_is_gone_is_not_found(store: SubscriberStore) -> None:
 
 
 def test_who_is_removed_takes_the_installs_along(store: SubscriberStore, database: Database) -> None:
-    """The installs of a removed subscriber end, and belong to nobody who is given the number; those of others stay."""
+    """The installs of a removed subscriber end, and nobody is given the number; those of others stay."""
     ann, bob = store.add(ANN), store.add(Subscriber("EXAMPLE", "bob", Sealed("x")))
     row = {"cloud_id": "EXAMPLE", "token_hash": b"h", "device": "", "user_agent": "", "created_s": 1}
     with database.begin() as connection:
@@ -106,7 +106,9 @@ def test_who_is_removed_takes_the_installs_along(store: SubscriberStore, databas
 
     with database.begin() as connection:
         rows = connection.execute(sa.select(install.c.subscriber_id, install.c.ended, install.c.ended_s)).all()
-    assert sorted(map(tuple, rows)) == [(0, "deleted", 7), (bob.id, "", 0)]
+    assert sorted(map(tuple, rows)) == [(ann.id, "deleted", 7), (bob.id, "", 0)]
+    store.remove("EXAMPLE", "bob", 8)
+    assert store.add(ANN).id == bob.id + 1
 
 
 def test_very_many_are_listed_by_name_in_pages(store: SubscriberStore) -> None:

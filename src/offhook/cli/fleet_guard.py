@@ -1,10 +1,10 @@
-"""`offhook fleet-guard`: logouts that are held back because there are suspiciously many."""
+"""`offhook fleet-guard`: decisions that are held back because they log out suspiciously many."""
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 import typer
@@ -14,11 +14,12 @@ from offhook.cli.desk import open_desk
 from offhook.cli.exits import plain, print_object, reported
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, YesOption, cloud_id, examples, user
 from offhook.core.errors import Invalid
-from offhook.provider.guarding import Cancellation, Report
+from offhook.provider.guarding import Cancellation, Decision, Report
+from offhook.provider.ports import Ending
 
 app = typer.Typer(
     name="fleet-guard",
-    help="Logouts that are held back: look at them, let them go, or withdraw what decided them.",
+    help="Decisions that log very many out, and are held back: look at them, let them go, or undo them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,6 +30,11 @@ _RELEASE: Final = examples(
     "offhook fleet-guard release EXAMPLE --yes", "offhook fleet-guard release EXAMPLE --user ann@EXAMPLE"
 )
 
+DecisionOption: TypeAlias = Annotated[
+    int,
+    typer.Option("--decision", show_default=False, help="Only this one; all that are held if left out.", metavar="NO"),
+]
+
 
 @app.command()
 def show(
@@ -38,12 +44,11 @@ def show(
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what is held back, since when and why, with the first of them."""
+    """Show the decisions that are held back: who made them, when, on how many users, and how many of those are gone."""
     with reported(as_json=json), open_desk(data) as desk:
         reports = desk.guarding.show(cloud_id(app_id) if app_id else None)
     if json:
-        records = [_record(report) for report in reports]
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(records)).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(reports)).decode() + "\n")
         return
     if not reports:
         typer.echo("Nothing is held back.")
@@ -57,11 +62,12 @@ def release(
     who: Annotated[
         str | None, typer.Option("--user", help="Only the logouts of this user.", metavar="USER@CLOUDID")
     ] = None,
+    decision: DecisionOption = 0,
     yes: YesOption = False,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Let held logouts go: all that were decided till now, also those whose phones have not asked yet."""
+    """Let users go who wait: those of all decisions till now, also those whose phones have not asked yet."""
     with reported(as_json=json), open_desk(data) as desk:
         named = cloud_id(app_id)
         if who is not None:
@@ -72,28 +78,39 @@ def release(
             _tell({"cloud_id": named, "user": str(one), "released": count}, f"Released {one}.", json=json)
             return
         report = desk.guarding.show(named)[0]
-        if report.holding:
-            asking.confirm(f"Log out {report.count:,} phones of {named} and all others decided till now?", yes=yes)
-        count = desk.guarding.release(named)
-        _tell({"cloud_id": named, "released": count}, f"Released {count:,} of {named}.", json=json)
+        if report.held:
+            said = f"decision {decision}" if decision else f"{report.held:,} decisions, {report.count:,} users in all,"
+            asking.confirm(f"Let {said} of {named} go?", yes=yes)
+        count = desk.guarding.release(named, decision)
+        _tell({"cloud_id": named, "released": count}, f"Released {count:,} users of {named}.", json=json)
 
 
 @app.command()
-def cancel(app_id: CloudIdArgument, yes: YesOption = False, data: DataOption = None, json: JsonOption = False) -> None:
-    """Withdraw the decisions behind held logouts: suspended users are resumed, revoked installs active again.
+def cancel(
+    app_id: CloudIdArgument,
+    decision: DecisionOption = 0,
+    yes: YesOption = False,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Undo held decisions, whether or not a phone has asked since: all that they changed is as before.
 
-    Users who were removed or have expired stay so. What was decided for phones that did not ask yet stays, too.
+    Suspended users are resumed, expired accounts have their earlier date, revoked installs are active again. Users who
+    were removed stay so, and their phones held.
     """
     with reported(as_json=json), open_desk(data) as desk:
         named = cloud_id(app_id)
-        asking.confirm(f"{_said(desk.guarding.plan(named), 'would be')} Do it?", yes=yes)
-        done = desk.guarding.cancel(named)
+        asking.confirm(f"{_said(desk.guarding.plan(named, decision), 'would be')} Do it?", yes=yes)
+        done = desk.guarding.cancel(named, decision)
         _tell(msgspec.to_builtins(done), _said(done, "were"), json=json)
 
 
 def _said(one: Cancellation, were: str) -> str:
-    said = f"Of {one.cloud_id}, {one.resumed:,} users {were} resumed and {one.reactivated:,} installs reactivated."
-    return f"{said} {one.staying:,} logouts stay decided." if one.staying else said
+    said = (
+        f"Of {one.cloud_id}, {one.resumed:,} users {were} resumed, {one.prolonged:,} accounts {were} given their "
+        f"earlier date, and {one.reactivated:,} installs {were} reactivated."
+    )
+    return f"{said} {one.staying:,} installs of removed users stay held." if one.staying else said
 
 
 def _tell(record: dict[str, Any], said: str, *, json: bool) -> None:
@@ -103,21 +120,23 @@ def _tell(record: dict[str, Any], said: str, *, json: bool) -> None:
         typer.echo(said)
 
 
-def _record(report: Report) -> dict[str, Any]:
-    record: dict[str, Any] = msgspec.to_builtins(report)
-    return record | {"count": report.count}
-
-
 def _show(report: Report) -> None:
-    if not report.holding:
+    if not report.held:
         typer.echo(f"{report.cloud_id}: nothing is held back.")
-        return
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.reasons.items())
-    typer.echo(f"{report.cloud_id}: {report.count:,} logouts are held back since {_when(report.since_s)} ({reasons}).")
-    for one in report.examples:
-        whose = plain(one.user) or "(removed)"
-        typer.echo(f"  {one.install_id}  {whose}  {one.reason}  {_when(one.first_s)}")
-    typer.echo(f"`offhook fleet-guard release {report.cloud_id}` lets them go, `cancel` withdraws the decisions.")
+    else:
+        typer.echo(f"{report.cloud_id}: {report.held:,} decisions are held back, and {report.count:,} users wait.")
+    for one in report.decisions:
+        typer.echo(f"  {_line(one)}")
+    if report.held:
+        typer.echo(f"`offhook fleet-guard release {report.cloud_id}` lets them go, `cancel` undoes the decisions.")
+
+
+def _line(one: Decision) -> str:
+    who = f"by {plain(one.author)}" if one.author else "by the date" if one.reason is Ending.EXPIRED else "by somebody"
+    users = ", ".join(plain(name) for name in one.examples)
+    stage = "held" if one.held else "going on"
+    said = f"decision {one.no}: {one.users:,} users {one.reason} {who}, {_when(one.made_s)}, {one.gone:,} gone, {stage}"
+    return f"{said} ({users})" if users else said
 
 
 def _when(time_s: int) -> str:

@@ -52,7 +52,7 @@ CommonOption: TypeAlias = Annotated[
 ]
 LogoutOption: TypeAlias = Annotated[int | None, typer.Option(help="The status that logs a phone out: 410.")]
 ShareOption: TypeAlias = Annotated[
-    float | None, typer.Option(help="Share of the phones that ask, above which logouts are held back: 0.05.")
+    float | None, typer.Option(help="Share of the users who ask, above which logouts are held back: 0.05.")
 ]
 WindowOption: TypeAlias = Annotated[int | None, typer.Option(help="Seconds in which that is counted: 600.")]
 FloorOption: TypeAlias = Annotated[int | None, typer.Option(help="So many logouts within these seconds always go: 10.")]
@@ -202,7 +202,7 @@ def _show(tenant: Tenant, users: int) -> None:
     table.add_row("The app keeps", tenant.credential.value)
     table.add_row("Logout status", str(tenant.logout_status))
     limits = tenant.logout_limits
-    guard = f"{limits.share:.1%} of the phones that ask within {limits.window_s:,} s, and always {limits.floor:,}"
+    guard = f"{limits.share:.1%} of the users who ask within {limits.window_s:,} s, and always {limits.floor:,}"
     table.add_row("Logouts at most", guard)
     for kind, name in msgspec.structs.asdict(tenant.names).items():
         table.add_row(f"Name of {kind}", plain(name))

@@ -1,20 +1,31 @@
-"""The fleet limit (D22): how many phones may be logged out while how many ask, within a window that slides."""
+"""The fleet limit (D22): how many users one decision, or several in a row, may log out before somebody confirms it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from offhook.core.errors import Fault
 
-# An install costs about a hundred bytes while it is in a window. Beyond this the limit becomes stricter, never laxer.
+# A user costs about a hundred bytes while they are in a window. Beyond this the limit becomes stricter, never laxer.
 MOST: Final = 200_000
 
 
+class Stage(StrEnum):
+    """How far a decision got that logs users out."""
+
+    FREE = "free"  # it concerns a few: nobody looks at it
+    COUNTED = "counted"  # the first users of it go, up to the limit
+    HELD = "held"  # the limit is reached: the others wait for an administrator
+    RELEASED = "released"  # who let it go
+    WITHDRAWN = "withdrawn"  # or undid it
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """At most this share of the installs that ask within the window is logged out, and always `floor` of them."""
+    """At most this share of the users who ask within the window is logged out unseen, and always `floor` of them."""
 
     share: float = 0.05
     window_s: int = 600
@@ -29,38 +40,34 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not 1 <= self.floor <= 1_000_000:
             yield Fault("logout floor", f"{self.floor} is not between 1 and 1,000,000")
 
+    def frees(self, users: int, lately: int) -> bool:
+        """Whether a decision on so many is its own confirmation, when others decided on `lately` within the window."""
+        return users + lately <= self.floor
 
-class Window:
-    """What happened lately at one Cloud ID. An install counts once, however often it asks; times never go back."""
+    def most(self, asked: int) -> float:
+        """How many users go unseen while so many ask."""
+        return max(self.floor, self.share * asked)
+
+
+class Asking:
+    """Who of one Cloud ID asked lately. A user counts once, with however many phones; times never go back."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, float] = {}
-        self._gone: dict[str, float] = {}
+        self._asked: dict[int, float] = {}
 
-    def asked(self, install: str, now_s: float, limits: Limits) -> None:
-        """An install asked for whatever it may ask for."""
-        self._asked.pop(install, None)
-        self._asked[install] = now_s
-        _forget(self._asked, now_s - limits.window_s)
+    def asked(self, user_id: int, now_s: float, limits: Limits) -> None:
+        """A user's phone asked for whatever it may ask for."""
+        self._asked.pop(user_id, None)
+        self._asked[user_id] = now_s
+        self._forget(now_s - limits.window_s)
 
-    def lets_go(self, install: str, now_s: float, limits: Limits) -> bool:
-        """Whether this install may be logged out now; if so it is counted. One that was told already may be again."""
-        _forget(self._gone, now_s - limits.window_s)
-        if install in self._gone:
-            return True
-        if len(self._gone) >= max(limits.floor, limits.share * len(self._asked)):
-            return False
-        self._gone[install] = now_s
-        return True
+    def count(self) -> int:
+        """How many there were up to the last one."""
+        return len(self._asked)
 
-    def forgive(self) -> None:
-        """Somebody looked at the logouts so far and confirmed or withdrew them: those to come are counted anew."""
-        self._gone.clear()
-
-
-def _forget(times: dict[str, float], before_s: float) -> None:
-    while times:
-        oldest = next(iter(times))
-        if times[oldest] > before_s and len(times) <= MOST:
-            return
-        del times[oldest]
+    def _forget(self, before_s: float) -> None:
+        while self._asked:
+            oldest = next(iter(self._asked))
+            if self._asked[oldest] > before_s and len(self._asked) <= MOST:
+                return
+            del self._asked[oldest]

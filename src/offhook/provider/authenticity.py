@@ -68,17 +68,27 @@ class Authenticity:
 
     async def _fits_otherwise(self, standing: Standing, request: AgainRequest) -> bool:
         """Where the Cloud ID has other credentials now than the install was given, or the user's own password."""
-        if standing.state is None or standing.ended in {"revoked", "deleted", "reported", "replaced"}:
-            return False
         match standing.tenant.credential:
             case Credential.TOKEN:
                 return False
             case Credential.SIP:
-                return self._has_sip_credentials(standing, request)
+                return standing.state is not None and self._has_sip_credentials(standing, request)
             case Credential.PASSWORD:
-                subscriber = standing.subscriber()
-                row = place_of(subscriber.cloud_id, username_key(subscriber.username), SIGN_IN_PASSWORD)
-                return await self._passwords.verify(subscriber.password, request.secret, row)
+                return await self._has_password(standing, request) or await self._had_password(standing, request)
+
+    async def _has_password(self, standing: Standing, request: AgainRequest) -> bool:
+        if standing.state is None:
+            return False
+        subscriber = standing.subscriber()
+        row = place_of(subscriber.cloud_id, username_key(subscriber.username), SIGN_IN_PASSWORD)
+        return await self._passwords.verify(subscriber.password, request.secret, row)
+
+    async def _had_password(self, standing: Standing, request: AgainRequest) -> bool:
+        """Whether one that is to be logged out comes with the password of before: that is good for nothing else."""
+        is_out = standing.decided or standing.has_expired(self._clock.now_s())
+        if standing.password is None or not is_out:
+            return False
+        return await self._passwords.verify(standing.password, request.secret, "")
 
     def _has_sip_credentials(self, standing: Standing, request: AgainRequest) -> bool:
         grant = Grant(standing.install_id, request.secret, again=True)

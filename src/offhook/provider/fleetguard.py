@@ -1,53 +1,47 @@
-"""Keeps a mistake from logging a whole fleet out: past a limit, logouts wait for an administrator (D22)."""
+"""Keeps a mistake from logging a whole fleet out: past a limit, the users of a decision wait for an administrator."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from offhook.policy.fleetguard import Window
-from offhook.provider.ports import Clock, Ending, Held, LifeStore, Standing
-from offhook.provider.sightings import Sightings
+from offhook.policy.fleetguard import Asking
+from offhook.provider.ports import Ending, LifeStore, Standing
 
 RETRY_AFTER_S: Final = 600
 
 
 class FleetGuard:
-    """The guard of one server. What it counts lives in memory; that it holds is kept, and seen by every process.
+    """The guard of one server (D22). Who asked lives in memory; decisions, and who went by them, are kept for all.
 
-    `seconds` is a clock that never goes back.
+    `seconds` is a clock that never goes back. A server that has just started knows of few who ask, so it is strict.
     """
 
-    def __init__(self, store: LifeStore, sightings: Sightings, clock: Clock, seconds: Callable[[], float]) -> None:
-        self._store, self._sightings, self._clock, self._seconds = store, sightings, clock, seconds
-        self._windows: dict[str, Window] = {}
-        self._turns: dict[str, int] = {}
+    def __init__(self, store: LifeStore, seconds: Callable[[], float]) -> None:
+        self._store, self._seconds = store, seconds
+        self._asking: dict[str, Asking] = {}
 
     def asked(self, standing: Standing) -> None:
         """An install asked, whatever the answer will be."""
-        window = self._window(standing)
-        window.asked(standing.install_id, self._seconds(), standing.tenant.logout_limits)
+        limits = standing.tenant.logout_limits
+        self._of(standing).asked(standing.subscriber_id, self._seconds(), limits)
 
-    async def lets_go(self, standing: Standing, reason: Ending, decided_s: int) -> bool:
-        """Whether an install is logged out now; else it is held, and that is kept. Raises Unavailable.
+    async def lets_go(self, standing: Standing, decided: Mapping[Ending, int]) -> Ending | None:
+        """The first reason for which an install is logged out now, by the decisions behind them; raises Unavailable."""
+        for reason, decision in decided.items():
+            if await self._is_let_go(standing, decision):
+                return reason
+        return None
 
-        An administrator has confirmed what was decided up to `confirmed_s`, however many those are.
-        """
-        if decided_s <= standing.confirmed_s:
+    async def _is_let_go(self, standing: Standing, decision: int) -> bool:
+        if not decision:
             return True
-        cloud_id = standing.tenant.cloud_id
-        if not standing.holding:
-            window, limits = self._window(standing), standing.tenant.logout_limits
-            if window.lets_go(standing.install_id, self._seconds(), limits):
-                return True
-            await self._store.trip(cloud_id, self._clock.now_s())
-        self._sightings.held(Held(standing.install_id, cloud_id, reason, self._clock.now_s()))
-        return False
+        case = (standing.tenant.cloud_id, decision, standing.subscriber_id)
+        known = await self._store.may_go(*case)
+        if known is None:
+            most = standing.tenant.logout_limits.most(self._of(standing).count())
+            return await self._store.count(*case, most)
+        return known
 
-    def _window(self, standing: Standing) -> Window:
-        cloud_id = standing.tenant.cloud_id
-        window = self._windows.setdefault(cloud_id, Window())
-        if self._turns.setdefault(cloud_id, standing.turns) != standing.turns:
-            self._turns[cloud_id] = standing.turns
-            window.forgive()
-        return window
+    def _of(self, standing: Standing) -> Asking:
+        return self._asking.setdefault(standing.tenant.cloud_id, Asking())

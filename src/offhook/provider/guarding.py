@@ -1,71 +1,75 @@
-"""What an administrator does about held logouts: look, let them go, or withdraw what decided them (D22)."""
+"""What an administrator does about held decisions: look, let their users go, or undo them (D22)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
-from offhook.core.errors import NotFound
 from offhook.provider.ports import Clock, Ending, SubscriberStore, TenantStore
 from offhook.provider.subscriber import username_key
 
 
-class HeldLogout(msgspec.Struct, frozen=True):
-    """One logout that waits: whose phone, why it would be logged out, and when it first asked."""
+class Decision(msgspec.Struct, frozen=True):
+    """What somebody decided at once: who, when, on how many users, and how many of them are gone.
 
-    install_id: str
-    user: str
+    `author` is empty when accounts came due by themselves. While it is not `held`, its users go one by one. `examples`
+    are some of those users whom it still concerns.
+    """
+
+    no: int
     reason: Ending
-    first_s: int
+    author: str
+    made_s: int
+    users: int
+    gone: int
+    held: bool
+    examples: tuple[str, ...]
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What waits at one Cloud ID: since when, how many by reason, and the first of them."""
+    """What is held at one Cloud ID: how many decisions, on how many users that wait, and the first of those judged."""
 
     cloud_id: str
-    holding: bool
-    since_s: int
-    reasons: Mapping[Ending, int]
-    examples: tuple[HeldLogout, ...]
-
-    @property
-    def count(self) -> int:
-        """How many wait."""
-        return sum(self.reasons.values())
+    held: int
+    count: int
+    decisions: tuple[Decision, ...]
 
 
 class Cancellation(msgspec.Struct, frozen=True):
-    """What withdrawing does: how many users are resumed, how many installs are active again, how many stay as they are.
+    """What withdrawing does: users resumed, accounts with their earlier date, installs active again.
 
-    Who was removed or has expired stays so: that is undone by hand, if at all.
+    The installs of removed users are `staying`, held as before: a removal cannot be undone.
     """
 
     cloud_id: str
     resumed: int
+    prolonged: int
     reactivated: int
     staying: int
 
 
 class GuardStore(Protocol):
-    """Administration's view of the guard. Every method is one transaction."""
+    """Administration's view of the guard. Every method is one transaction; `no` 0 means all held decisions."""
 
     def reports(self, cloud_id: str | None) -> list[Report]:
-        """Those Cloud IDs that hold logouts back, or the one asked for, whatever it does."""
+        """Those Cloud IDs that hold decisions, or the one asked for, whatever it does."""
 
-    def release(self, cloud_id: str, now_s: int) -> int:
-        """Let everything go that is decided by now; returns how many were waiting."""
+    def release(self, cloud_id: str, no: int, now_s: int) -> int:
+        """Let everything go that a decision, or any till now, has decided; returns how many users were waiting.
+
+        Raises NotFound, as `plan` and `cancel` do, when nothing is held, or not this decision.
+        """
 
     def release_user(self, cloud_id: str, username_key: str, now_s: int) -> int:
-        """Let the logouts of one user go, the guard holding the others; returns how many installs that concerns."""
+        """Let the logouts of one user go, the others being held; returns how many installs that concerns."""
 
-    def plan(self, cloud_id: str) -> Cancellation:
+    def plan(self, cloud_id: str, no: int, now_s: int) -> Cancellation:
         """What `cancel` would do."""
 
-    def cancel(self, cloud_id: str, now_s: int) -> Cancellation:
-        """Withdraw the decisions behind the waiting logouts, and hold nothing back any more."""
+    def cancel(self, cloud_id: str, no: int, now_s: int) -> Cancellation:
+        """Undo what was decided, for phones that asked and for those that did not."""
 
 
 @dataclass(frozen=True)
@@ -83,26 +87,22 @@ class Guarding:
             self.tenants.get(cloud_id)
         return self.store.reports(cloud_id)
 
-    def release(self, cloud_id: str) -> int:
-        """Let the waiting logouts go, and those that were decided till now and wait to be asked for."""
-        self._holding(cloud_id)
-        return self.store.release(cloud_id, self.clock.now_s())
+    def release(self, cloud_id: str, no: int = 0) -> int:
+        """Let the users of a held decision go, or of all that was decided till now; raises NotFound."""
+        self.tenants.get(cloud_id)
+        return self.store.release(cloud_id, no, self.clock.now_s())
 
     def release_user(self, cloud_id: str, username: str) -> int:
         """Let the logouts of one user go; raises NotFound."""
         user = self.subscribers.get(cloud_id, username_key(username))
         return self.store.release_user(cloud_id, username_key(user.username), self.clock.now_s())
 
-    def plan(self, cloud_id: str) -> Cancellation:
+    def plan(self, cloud_id: str, no: int = 0) -> Cancellation:
         """What `cancel` would do; raises NotFound."""
-        self._holding(cloud_id)
-        return self.store.plan(cloud_id)
+        self.tenants.get(cloud_id)
+        return self.store.plan(cloud_id, no, self.clock.now_s())
 
-    def cancel(self, cloud_id: str) -> Cancellation:
-        """Resume the suspended users and reactivate the revoked installs among the waiting; raises NotFound."""
-        self._holding(cloud_id)
-        return self.store.cancel(cloud_id, self.clock.now_s())
-
-    def _holding(self, cloud_id: str) -> None:
-        if not any(report.holding for report in self.show(cloud_id)):
-            raise NotFound(f"No logouts of {cloud_id} are being held back.")
+    def cancel(self, cloud_id: str, no: int = 0) -> Cancellation:
+        """Undo a held decision, or all of them; raises NotFound."""
+        self.tenants.get(cloud_id)
+        return self.store.cancel(cloud_id, no, self.clock.now_s())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -105,9 +105,10 @@ class Ending(StrEnum):
 class Standing(msgspec.Struct, frozen=True):
     """All that one query finds out about an install that asks again.
 
-    `ended` and `decided_s` are those of the install or of its subscriber; without a subscriber, `modified_s` is that of
-    the tenant alone. Logouts decided up to `confirmed_s` may go; `turns` grows whenever an administrator let them go or
-    withdrew them. `subscriber` reads the rest of the row, which is not needed when nothing has changed.
+    `decided` says why it is to be logged out and by which decision of its Cloud ID, 0 for one that nobody counts; that
+    an account expires is left to whoever knows the time. Without a subscriber, `modified_s` is that of the tenant
+    alone. `password` is one that was good for this install before. `subscriber` reads the rest of the row, which is not
+    needed when nothing has changed.
     """
 
     tenant: Tenant
@@ -116,31 +117,35 @@ class Standing(msgspec.Struct, frozen=True):
     subscriber_id: int
     modified_s: int
     state: State | None
-    ended: Ending | None
-    decided_s: int
+    decided: Mapping[Ending, int]
     expires_s: int | None
-    holding: bool
-    confirmed_s: int
-    turns: int
+    expired_by: int
+    password: StoredPassword | None
     subscriber: Callable[[], Subscriber]
+
+    @property
+    def ended(self) -> Ending | None:
+        """The first reason why it is not to be used any more."""
+        return next(iter(self.decided), None)
+
+    def has_expired(self, now_s: int) -> bool:
+        """Whether its user's account is over."""
+        return self.expires_s is not None and self.expires_s <= now_s
 
 
 class Sighting(msgspec.Struct, frozen=True):
-    """An install asked: when, what it said it had, and who it says it is."""
+    """An install asked: when, what it said it had, and who it says it is.
+
+    `proved` is the hash of what it came with, if that is what it was given last: what it had before opens nothing any
+    more. `told` says that it was logged out.
+    """
 
     install_id: str
     seen_s: int
     held_s: int
     user_agent: str
-
-
-class Held(msgspec.Struct, frozen=True):
-    """A logout that was held back."""
-
-    install_id: str
-    cloud_id: str
-    reason: Ending
-    at_s: int
+    proved: bytes = b""
+    told: bool = False
 
 
 class LifeStore(Protocol):
@@ -158,14 +163,20 @@ class LifeStore(Protocol):
     async def push_token(self, install_id: str, sealed: str) -> None:
         """Keep the push token of an active install."""
 
-    async def trip(self, cloud_id: str, now_s: int) -> None:
-        """Hold logouts of a Cloud ID back from now on."""
+    async def come_due(self, cloud_id: str, subscriber_id: int, now_s: int) -> int:
+        """The decision by which an expired account is over: those that came due and have none get one together."""
+
+    async def may_go(self, cloud_id: str, decision: int, subscriber_id: int) -> bool | None:
+        """Whether a user may be logged out by a decision; None while its users are being counted."""
+
+    async def count(self, cloud_id: str, decision: int, subscriber_id: int, most: float) -> bool:
+        """Count a user as gone, durably, if fewer than `most` are; else the decision is held from now on."""
 
 
 class SightingStore(Protocol):
     """Takes what was noted beside requests, in a thread of its own."""
 
-    def keep(self, sightings: Sequence[Sighting], held: Sequence[Held]) -> None:
+    def keep(self, sightings: Sequence[Sighting]) -> None:
         """One transaction; raises Unavailable. An install that is seen for the first time ends those it replaces."""
 
 

@@ -39,10 +39,12 @@ class Reports:
     async def removed(self, request: AgainRequest) -> str:
         """End the install, whose token opens nothing from then on; returns its id. Again is no harm.
 
+        One that was revoked stays so, but that cannot be withdrawn any more: its phone is gone.
+
         The hash of the token stays, so that a repeated report is recognised. Raises Refused, TooMany, Unavailable.
         """
         standing = await self._authenticity.check(request)
-        if standing.ended not in _OVER:
+        if standing.ended not in _OVER - {Ending.REVOKED}:
             await self._store.end(standing.install_id, Ending.REPORTED, self._clock.now_s())
         return standing.install_id
 

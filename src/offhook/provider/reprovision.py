@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 import msgspec
@@ -122,20 +123,38 @@ class Reprovision:
         """The outcome, when it is known before anything is composed: a logout, or that nothing has changed."""
         now_s = self._clock.now_s()
         self._guard.asked(standing)
+        proved = self._proved(standing, request)
+        seen = Sighting(standing.install_id, now_s, edition.held_s(request.claim), request.user_agent, proved)
         if edition.service == ACCOUNT:
-            held_s = edition.held_s(request.claim)
-            self._sightings.saw(Sighting(standing.install_id, now_s, held_s, request.user_agent))
-        if reason := _reason(standing, now_s):
-            return await self._logout(standing, reason, edition.held_s(request.claim))
+            self._sightings.saw(seen)
+        if decided := await self._decided(standing, now_s):
+            return await self._logout(standing, decided, seen)
         validators = edition.is_held(request.claim)
         return None if validators is None else Unchanged(standing.install_id, validators)
 
-    async def _logout(self, standing: Standing, reason: Ending, held_s: int) -> LoggedOut:
-        expired = reason is Ending.EXPIRED
-        decided_s = (standing.expires_s or 0) if expired else standing.decided_s
-        if not await self._guard.lets_go(standing, reason, decided_s):
+    async def _decided(self, standing: Standing, now_s: int) -> Mapping[Ending, int]:
+        """Why the install is to be logged out: somebody's decisions, never that something is missing."""
+        if not standing.has_expired(now_s):
+            return standing.decided
+        by = standing.expired_by
+        if not by and not standing.decided:
+            by = await self._store.come_due(standing.tenant.cloud_id, standing.subscriber_id, now_s)
+        return {**standing.decided, Ending.EXPIRED: by} if by else standing.decided
+
+    async def _logout(self, standing: Standing, decided: Mapping[Ending, int], seen: Sighting) -> LoggedOut:
+        reason = await self._guard.lets_go(standing, decided)
+        if reason is None:
             raise Unavailable("The fleet guard holds this logout back.", RETRY_AFTER_S)
-        return LoggedOut(standing.install_id, standing.tenant.logout_status_of(held_s), reason, MESSAGES[reason])
+        self._sightings.saw(msgspec.structs.replace(seen, told=True))
+        return LoggedOut(standing.install_id, standing.tenant.logout_status_of(seen.held_s), reason, MESSAGES[reason])
+
+    def _proved(self, standing: Standing, request: AgainRequest) -> bytes:
+        """The hash of what was given last, if there are others and the install comes with this one."""
+        newest, *others = list(hashes(standing.hashes)) or [b""]
+        if not others:
+            return b""
+        sent = (self._tokens.of(request.secret), self._tokens.of_pair(request.username, request.secret))
+        return newest if newest in sent else b""
 
     async def _remember(self, standing: Standing, given: bytes, came_with: bytes) -> None:
         """Keep what the install is about to be given, before it is: else a lost note would lock it out for good."""
@@ -151,12 +170,3 @@ class Reprovision:
         if edition.has(request.claim, digest):
             return Unchanged(standing.install_id, validators)
         return Fresh(standing.install_id, document, validators)
-
-
-def _reason(standing: Standing, now_s: int) -> Ending | None:
-    """Why the install is to be logged out: somebody's decision, never that something is missing."""
-    if standing.ended is not None:
-        return standing.ended
-    if standing.expires_s is not None and standing.expires_s <= now_s:
-        return Ending.EXPIRED
-    return None

@@ -1,16 +1,15 @@
-"""What is noted beside requests and kept a little later: who asked, what they had, and which logouts are held back."""
+"""What is noted beside requests and kept a little later: who asked, and what they had."""
 
 from __future__ import annotations
 
 import threading
-from typing import Final, TypeVar
+from typing import Final
 
 from offhook.core.errors import Unavailable
-from offhook.provider.ports import Held, Sighting, SightingStore
+from offhook.provider.ports import Sighting, SightingStore
 
 AT_ONCE: Final = 200
 MOST: Final = 100_000
-T = TypeVar("T")
 
 
 class Sightings:
@@ -23,41 +22,26 @@ class Sightings:
         self._store = store
         self._lock = threading.Lock()
         self._seen: dict[str, Sighting] = {}
-        self._held: dict[str, Held] = {}
 
     def saw(self, sighting: Sighting) -> None:
         """An install asked."""
         with self._lock:
-            _note(self._seen, sighting.install_id, sighting)
-
-    def held(self, held: Held) -> None:
-        """A logout was held back."""
-        with self._lock:
-            _note(self._held, held.install_id, held)
+            self._seen[sighting.install_id] = sighting
+            if len(self._seen) > MOST:
+                del self._seen[next(iter(self._seen))]
 
     def flush(self) -> int:
         """Keep what was noted, some at once; returns how many notes. Raises Unavailable, and keeps the rest in mind."""
         count = 0
         while True:
             with self._lock:
-                seen, held = _some(self._seen), _some(self._held)
-            if not seen and not held:
+                seen = {name: self._seen.pop(name) for name in list(self._seen)[:AT_ONCE]}
+            if not seen:
                 return count
             try:
-                self._store.keep(list(seen.values()), list(held.values()))
+                self._store.keep(list(seen.values()))
             except Unavailable:
                 with self._lock:
                     self._seen = {**seen, **self._seen}
-                    self._held = {**held, **self._held}
                 raise
-            count += len(seen) + len(held)
-
-
-def _note(notes: dict[str, T], name: str, note: T) -> None:
-    notes[name] = note
-    if len(notes) > MOST:
-        del notes[next(iter(notes))]
-
-
-def _some(notes: dict[str, T]) -> dict[str, T]:
-    return {name: notes.pop(name) for name in list(notes)[:AT_ONCE]}
+            count += len(seen)

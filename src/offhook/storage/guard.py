@@ -1,150 +1,191 @@
-"""The held logouts in the database, as administration sees them."""
+"""Decisions that log users out, as administration sees them: shown, released, or undone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from offhook.provider.guarding import Cancellation, HeldLogout, Report
+from offhook.core.errors import NotFound
+from offhook.policy.fleetguard import Stage
+from offhook.provider.guarding import Cancellation, Decision, Report
 from offhook.provider.ports import Ending
 from offhook.provider.subscriber import State
-from offhook.storage import revisions
+from offhook.storage import decisions, revisions
 from offhook.storage.database import Database
-from offhook.storage.tables import fleet_guard, held_logout, install, subscriber
+from offhook.storage.decisions import Deciding
+from offhook.storage.tables import decision, departure, install, subscriber
 
-EXAMPLES: Final = 10
+SHOWN: Final = 20
+EXAMPLES: Final = 5
 _OF: Final[sa.BindParameter[str]] = sa.bindparam("of")
-_WAITING: Final = held_logout.c.cloud_id == _OF
-_ITS_USER: Final = (subscriber.c.cloud_id == install.c.cloud_id) & (subscriber.c.id == install.c.subscriber_id)
-_REASONS: Final = (
-    sa.select(held_logout.c.reason, sa.func.count())
-    .where(_WAITING)
-    .group_by(held_logout.c.reason)
-    .order_by(sa.text("1"))
+_HELD: Final = (decision.c.cloud_id == _OF) & (decision.c.stage == Stage.HELD.value)
+_JUDGED: Final = (decision.c.cloud_id == _OF) & decision.c.stage.in_([Stage.HELD.value, Stage.COUNTED.value])
+_NOS: Final = sa.select(decision.c.no).where(_HELD)
+_NO: Final[sa.BindParameter[int]] = sa.bindparam("chosen")
+_THE_ONE: Final = (_NO == 0) | (decision.c.no == _NO)
+_GONE: Final = (
+    sa.select(sa.func.count())
+    .where(departure.c.cloud_id == decision.c.cloud_id, departure.c.decision == decision.c.no)
+    .scalar_subquery()
 )
+_SHOWN: Final = sa.select(decision, _GONE.label("gone")).where(_JUDGED).order_by(decision.c.no).limit(SHOWN)
+_SUMS: Final = sa.select(
+    sa.func.count(), sa.func.coalesce(sa.func.sum(decision.c.users), 0), sa.func.coalesce(sa.func.sum(_GONE), 0)
+).where(_HELD)
 _EXAMPLES: Final = (
-    sa.select(held_logout, subscriber.c.username)
-    .select_from(
-        held_logout.outerjoin(install, install.c.id == held_logout.c.install_id).outerjoin(subscriber, _ITS_USER)
+    sa.select(subscriber.c.username)
+    .where(
+        subscriber.c.cloud_id == _OF,
+        (subscriber.c.suspended_by == _NO)
+        | (subscriber.c.expired_by == _NO)
+        | subscriber.c.id.in_(
+            sa.select(install.c.subscriber_id).where(install.c.cloud_id == _OF, install.c.ended_by == _NO)
+        ),
     )
-    .where(_WAITING)
-    .order_by(held_logout.c.first_s, held_logout.c.install_id)
+    .order_by(subscriber.c.username_key)
     .limit(EXAMPLES)
 )
 
-
-def _waiting_installs(reason: Ending) -> sa.Select[Any]:
-    return sa.select(held_logout.c.install_id).where(_WAITING, held_logout.c.reason == reason.value)
-
-
-_SUSPENDED: Final = sa.and_(
-    subscriber.c.cloud_id == _OF,
-    subscriber.c.state == State.SUSPENDED.value,
-    subscriber.c.id.in_(
-        sa.select(install.c.subscriber_id).where(
-            install.c.cloud_id == _OF, install.c.id.in_(_waiting_installs(Ending.SUSPENDED))
-        )
-    ),
+_WITHDRAWN: Final = _NOS.where(_THE_ONE)
+_SUSPENDED: Final = (subscriber.c.cloud_id == _OF) & subscriber.c.suspended_by.in_(_WITHDRAWN)
+_EXPIRED: Final = (subscriber.c.cloud_id == _OF) & subscriber.c.expired_by.in_(_WITHDRAWN)
+_IS_OVER: Final = subscriber.c.expires_s <= sa.bindparam("now_s")
+_WAS_OVER: Final = subscriber.c.expired_before_s <= sa.bindparam("now_s")
+_ENDED: Final = (install.c.cloud_id == _OF) & install.c.ended_by.in_(_WITHDRAWN)
+_ITS_USER: Final = sa.exists().where(
+    subscriber.c.cloud_id == install.c.cloud_id, subscriber.c.id == install.c.subscriber_id
 )
-_REVOKED: Final = sa.and_(
-    install.c.id.in_(_waiting_installs(Ending.REVOKED)),
-    install.c.state == "ended",
-    install.c.ended == Ending.REVOKED.value,
-)
-_RESUME: Final = (
+_REVOKED: Final = _ENDED & (install.c.ended == Ending.REVOKED.value) & _ITS_USER
+_MOVED: Final = {
+    "revision": subscriber.c.revision + 1,
+    "changed_s": sa.bindparam("now_s"),
+    "modified_s": sa.func.max(sa.bindparam("date_s"), subscriber.c.modified_s + 1),
+}
+_RESUME: Final = sa.update(subscriber).where(_SUSPENDED).values(state=State.ACTIVE.value, suspended_by=0, **_MOVED)
+_PROLONG: Final = (
     sa.update(subscriber)
-    .where(_SUSPENDED)
-    .values(
-        state=State.ACTIVE.value,
-        revision=subscriber.c.revision + 1,
-        changed_s=sa.bindparam("now_s"),
-        modified_s=sa.func.max(sa.bindparam("date_s"), subscriber.c.modified_s + 1),
+    .where(_EXPIRED, _IS_OVER)
+    .values(expires_s=sa.case((_WAS_OVER, None), else_=subscriber.c.expired_before_s), expired_by=0, **_MOVED)
+)
+# A clock that was wrong found them over; their date is yet to come.
+_FORGET_EARLY: Final = (
+    sa.update(subscriber)
+    .where(subscriber.c.cloud_id == _OF, subscriber.c.expires_s > sa.bindparam("now_s"))
+    .values(expired_by=0)
+)
+_REACTIVATE: Final = sa.update(install).where(_REVOKED).values(state="active", ended="", ended_s=0, ended_by=0)
+_STAYING: Final = sa.select(sa.func.count()).select_from(install).where(_ENDED, ~_REVOKED)
+_STILL: Final = sa.exists().where(install.c.cloud_id == decision.c.cloud_id, install.c.ended_by == decision.c.no)
+_WITHDRAW: Final = sa.update(decision).where(_HELD, _THE_ONE, ~_STILL).values(stage=Stage.WITHDRAWN.value)
+# Those who went freely were looked at as well: the next ones are counted anew.
+_RELEASE: Final = (
+    sa.update(decision)
+    .where(
+        decision.c.cloud_id == _OF,
+        (decision.c.no == _NO)
+        | ((_NO == 0) & decision.c.stage.in_([Stage.FREE.value, Stage.COUNTED.value, Stage.HELD.value])),
     )
-)
-_REACTIVATE: Final = sa.update(install).where(_REVOKED).values(state="active", ended="", ended_s=0)
-_STAYING: Final = sa.select(sa.func.count()).where(
-    _WAITING, held_logout.c.reason.not_in([Ending.SUSPENDED.value, Ending.REVOKED.value])
-)
-_FORGET: Final = sa.delete(held_logout).where(_WAITING)
-_LATEST: Final = sa.select(
-    sa.select(sa.func.coalesce(sa.func.max(subscriber.c.changed_s), 0))
-    .where(subscriber.c.cloud_id == _OF)
-    .scalar_subquery(),
-    sa.select(sa.func.coalesce(sa.func.max(install.c.ended_s), 0)).where(install.c.cloud_id == _OF).scalar_subquery(),
-)
-_OPEN: Final = (
-    sa.update(fleet_guard)
-    .where(fleet_guard.c.cloud_id == _OF)
-    .values(holding=False, released_s=sa.bindparam("up_to_s"), turns=fleet_guard.c.turns + 1)
+    .values(stage=Stage.RELEASED.value)
 )
 
 
 class GuardStore:
     """Administration's view of the guard; every method is one transaction."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, author: str = "") -> None:
+        self._database, self._author = database, author
 
     def reports(self, cloud_id: str | None) -> list[Report]:
         """As the port says."""
-        guards = sa.select(fleet_guard).order_by(fleet_guard.c.cloud_id)
-        guards = guards.where(fleet_guard.c.holding if cloud_id is None else fleet_guard.c.cloud_id == cloud_id)
-        with self._database.begin() as connection:
-            found = [_report(connection, row) for row in connection.execute(guards).mappings().all()]
-        return found or ([Report(cloud_id, holding=False, since_s=0, reasons={}, examples=())] if cloud_id else [])
+        holding = sa.select(decision.c.cloud_id).where(decision.c.stage == Stage.HELD.value).distinct()
+        with self._database.read() as connection:
+            found = connection.scalars(holding.order_by(decision.c.cloud_id)).all() if cloud_id is None else [cloud_id]
+            return [_report(connection, one) for one in found]
 
-    def release(self, cloud_id: str, now_s: int) -> int:
-        """As the port says; what was decided by a clock that went wrong is confirmed as well."""
-        of = {"of": cloud_id}
+    def release(self, cloud_id: str, no: int, now_s: int) -> int:
+        """As the port says."""
+        of = {"of": cloud_id, "chosen": no, "now_s": now_s}
         with self._database.begin() as connection:
-            up_to_s = max(now_s, *connection.execute(_LATEST, of).one())
-            connection.execute(_OPEN, {**of, "up_to_s": up_to_s})
-            return connection.execute(_FORGET, of).rowcount
+            waiting = _waiting(connection, of)
+            connection.execute(_RELEASE, of)
+            connection.execute(_FORGET_EARLY, of)
+            return waiting
 
     def release_user(self, cloud_id: str, username_key: str, now_s: int) -> int:
         """As the port says."""
-        user = sa.select(subscriber.c.id).where(
-            subscriber.c.cloud_id == cloud_id, subscriber.c.username_key == username_key
-        )
-        theirs = sa.and_(install.c.cloud_id == cloud_id, install.c.subscriber_id.in_(user))
-        waiting = sa.delete(held_logout).where(held_logout.c.install_id.in_(sa.select(install.c.id).where(theirs)))
+        of_user = (subscriber.c.cloud_id == cloud_id) & (subscriber.c.username_key == username_key)
+        user = sa.select(subscriber.c.id).where(of_user)
+        theirs = (install.c.cloud_id == cloud_id) & install.c.subscriber_id.in_(user)
         with self._database.begin() as connection:
-            up_to_s = max(now_s, *connection.execute(_LATEST, {"of": cloud_id}).one())
-            connection.execute(waiting)
-            return connection.execute(sa.update(install).where(theirs).values(confirmed_s=up_to_s)).rowcount
+            deciding = Deciding(decisions.by(connection), self._author, now_s)
+            by = deciding.number(cloud_id, Ending.SUSPENDED)
+            for table, which, column in (
+                (subscriber, of_user, subscriber.c.suspended_by),
+                (subscriber, of_user, subscriber.c.expired_by),
+                (install, theirs, install.c.ended_by),
+            ):
+                connection.execute(sa.update(table).where(which, column > 0).values({column: by}))
+            deciding.keep(Stage.RELEASED)
+            return connection.scalar(sa.select(sa.func.count()).select_from(install).where(theirs)) or 0
 
-    def plan(self, cloud_id: str) -> Cancellation:
+    def plan(self, cloud_id: str, no: int, now_s: int) -> Cancellation:
         """As the port says."""
-        of = {"of": cloud_id}
-        with self._database.begin() as connection:
-            resumed = connection.scalar(sa.select(sa.func.count()).select_from(subscriber).where(_SUSPENDED), of)
-            reactivated = connection.scalar(sa.select(sa.func.count()).select_from(install).where(_REVOKED), of)
-            return Cancellation(cloud_id, resumed or 0, reactivated or 0, connection.scalar(_STAYING, of) or 0)
+        of = {"of": cloud_id, "chosen": no, "now_s": now_s}
 
-    def cancel(self, cloud_id: str, now_s: int) -> Cancellation:
+        def count(table: sa.Table, *which: sa.ColumnElement[bool]) -> int:
+            return connection.scalar(sa.select(sa.func.count()).select_from(table).where(*which), of) or 0
+
+        with self._database.read() as connection:
+            _waiting(connection, of)
+            return Cancellation(
+                cloud_id,
+                resumed=count(subscriber, _SUSPENDED),
+                prolonged=count(subscriber, _EXPIRED, _IS_OVER),
+                reactivated=count(install, _REVOKED),
+                staying=connection.scalar(_STAYING, of) or 0,
+            )
+
+    def cancel(self, cloud_id: str, no: int, now_s: int) -> Cancellation:
         """As the port says."""
-        of = {"of": cloud_id}
+        of: dict[str, Any] = {"of": cloud_id, "chosen": no, "now_s": now_s}
         with self._database.begin() as connection:
-            date_s = revisions.of_a_subscriber(connection, cloud_id, now_s)
-            resumed = connection.execute(_RESUME, {**of, "now_s": now_s, "date_s": date_s}).rowcount
-            reactivated = connection.execute(_REACTIVATE, of).rowcount
+            _waiting(connection, of)
+            of["date_s"] = revisions.of_a_subscriber(connection, cloud_id, now_s)
+            resumed, prolonged, reactivated = (
+                connection.execute(statement, of).rowcount for statement in (_RESUME, _PROLONG, _REACTIVATE)
+            )
+            connection.execute(_FORGET_EARLY, of)
             staying = connection.scalar(_STAYING, of) or 0
-            connection.execute(_FORGET, of)
-            connection.execute(_OPEN.values(released_s=fleet_guard.c.released_s), of)
-        return Cancellation(cloud_id, resumed, reactivated, staying)
+            connection.execute(_WITHDRAW, of)
+        return Cancellation(cloud_id, resumed, prolonged, reactivated, staying)
 
 
-def _report(connection: sa.Connection, guard: sa.RowMapping) -> Report:
-    of = {"of": guard["cloud_id"]}
-    examples = connection.execute(_EXAMPLES, of).mappings()
-    return Report(
-        cloud_id=guard["cloud_id"],
-        holding=guard["holding"],
-        since_s=guard["since_s"],
-        reasons={Ending(reason): count for reason, count in connection.execute(_REASONS, of)},
-        examples=tuple(
-            HeldLogout(row["install_id"], row["username"] or "", Ending(row["reason"]), row["first_s"])
-            for row in examples
-        ),
+def _waiting(connection: sa.Connection, of: Mapping[str, Any]) -> int:
+    """How many users wait; raises NotFound when no decision, or not this one, is held."""
+    count, users, gone = connection.execute(_SUMS.where(_THE_ONE), of).one()
+    if not count:
+        which = f"Decision {of['chosen']}" if of["chosen"] else "No decision"
+        raise NotFound(f"{which} of {of['of']} is {'not ' if of['chosen'] else ''}being held back.")
+    return int(users - gone)
+
+
+def _report(connection: sa.Connection, cloud_id: str) -> Report:
+    count, users, gone = connection.execute(_SUMS, {"of": cloud_id}).one()
+    shown = connection.execute(_SHOWN, {"of": cloud_id}).mappings().all()
+    return Report(cloud_id, count, users - gone, tuple(_decision(connection, row) for row in shown))
+
+
+def _decision(connection: sa.Connection, row: sa.RowMapping) -> Decision:
+    examples = connection.scalars(_EXAMPLES, {"of": row["cloud_id"], "chosen": row["no"]})
+    return Decision(
+        no=row["no"],
+        reason=Ending(row["reason"]),
+        author=row["author"],
+        made_s=row["made_s"],
+        users=row["users"],
+        gone=row["gone"],
+        held=row["stage"] == Stage.HELD.value,
+        examples=tuple(examples),
     )

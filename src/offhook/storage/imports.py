@@ -14,9 +14,10 @@ from offhook.storage.database import Database
 class ImportStore:
     """Keeps a whole import or nothing of it."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, author: str = "") -> None:
         self._database = database
         self._clock = clock
+        self._author = author
 
     def keep(self, tenant: Tenant | None, users: Iterable[Subscriber]) -> int:
         """Keep the tenant, if one is given, and the users; returns how many users.
@@ -26,4 +27,4 @@ class ImportStore:
         with self._database.begin() as connection:
             if tenant is not None:
                 tenants.put(connection, tenant, self._clock.now_s())
-            return subscribers.put_all(connection, users)
+            return subscribers.put_all(connection, users, self._author)

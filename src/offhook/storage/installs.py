@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from offhook.core.errors import NotFound
 from offhook.provider.installs import Install
 from offhook.provider.ports import Ending
-from offhook.storage import revisions
+from offhook.storage import decisions, revisions
 from offhook.storage.database import Database
+from offhook.storage.decisions import Deciding
 from offhook.storage.tables import install as table
 from offhook.storage.tables import subscriber, tenant
 
@@ -27,15 +28,15 @@ _ACTIVE: Final = table.c.state == "active"
 _REVOKE: Final = (
     sa.update(table)
     .where(_ACTIVE)
-    .values(state="ended", ended=Ending.REVOKED.value, ended_s=sa.bindparam("now_s"), push_token="")
+    .values(state="ended", ended=Ending.REVOKED.value, ended_s=sa.bindparam("now_s"), ended_by=sa.bindparam("by"))
 )
 
 
 class InstallStore:
     """Administration's view of installs; every method is one transaction."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, author: str = "") -> None:
+        self._database, self._author = database, author
 
     def all_of(self, cloud_id: str, username_key: str | None) -> Iterator[Install]:
         """As the port says."""
@@ -64,16 +65,26 @@ class InstallStore:
     def revoke(self, install_id: str, now_s: int) -> bool:
         """As the port says."""
         with self._database.begin() as connection:
-            return connection.execute(_REVOKE.where(table.c.id == install_id), {"now_s": now_s}).rowcount > 0
+            cloud_id = connection.scalar(sa.select(table.c.cloud_id).where(table.c.id == install_id, _ACTIVE))
+            return cloud_id is not None and self._revoke(connection, cloud_id, table.c.id == install_id, now_s) > 0
 
     def revoke_all(self, cloud_id: str, username_key: str, now_s: int) -> int:
         """As the port says."""
         user = sa.select(subscriber.c.id).where(
             subscriber.c.cloud_id == cloud_id, subscriber.c.username_key == username_key
         )
-        theirs = _REVOKE.where(table.c.cloud_id == cloud_id, table.c.subscriber_id.in_(user))
+        theirs = sa.and_(table.c.cloud_id == cloud_id, table.c.subscriber_id.in_(user))
         with self._database.begin() as connection:
-            return connection.execute(theirs, {"now_s": now_s}).rowcount
+            return self._revoke(connection, cloud_id, theirs, now_s)
+
+    def _revoke(self, connection: sa.Connection, cloud_id: str, which: sa.ColumnElement[bool], now_s: int) -> int:
+        """End active installs of one user by one decision; returns how many."""
+        deciding = Deciding(decisions.by(connection), self._author, now_s)
+        by = deciding.number(cloud_id, Ending.REVOKED)
+        count = connection.execute(_REVOKE.where(which), {"now_s": now_s, "by": by}).rowcount
+        if count:
+            deciding.keep()
+        return count
 
 
 def _read(row: sa.RowMapping) -> Install:

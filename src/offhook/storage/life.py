@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from offhook.core.errors import Unavailable
-from offhook.provider.ports import Ending, Held, Sighting, Standing
-from offhook.provider.subscriber import State
-from offhook.storage import revisions
+from offhook.provider.ports import Ending, Sighting, Standing
+from offhook.provider.sealing import DIGEST_BYTES
+from offhook.provider.subscriber import State, read_password
+from offhook.storage import decisions, revisions
 from offhook.storage.database import Database, compiled, done
 from offhook.storage.signin import read_subscriber, read_tenant
-from offhook.storage.tables import fleet_guard, held_logout, install, subscriber, tenant
+from offhook.storage.tables import install, subscriber, tenant
 
 older: Final = install.alias("older")
 _ACTIVE: Final = install.c.state == sa.literal_column("'active'")
 
 
 def _look_up() -> sa.Select[Any]:
-    wanted = ("token_hash", "state", "ended", "ended_s", "confirmed_s", "subscriber_id")
+    wanted = ("token_hash", "state", "ended", "ended_by", "password", "subscriber_id")
     its_user = (subscriber.c.cloud_id == install.c.cloud_id) & (subscriber.c.id == install.c.subscriber_id)
     return (
         sa.select(
@@ -31,11 +31,9 @@ def _look_up() -> sa.Select[Any]:
             *(install.c[name].label(f"install_{name}") for name in wanted),
             tenant.c.settings,
             tenant.c.modified_s.label("tenant_modified_s"),
-            *(column.label(f"guard_{column.name}") for column in fleet_guard.c),
         )
         .select_from(install.join(tenant, tenant.c.cloud_id == install.c.cloud_id))
         .outerjoin(subscriber, its_user)
-        .outerjoin(fleet_guard, fleet_guard.c.cloud_id == install.c.cloud_id)
         .where(install.c.id == sa.bindparam("install_id"), install.c.cloud_id == sa.bindparam("of"))
     )
 
@@ -56,59 +54,53 @@ def _replaced() -> sa.Select[Any]:
     )
 
 
-def _note_held() -> sa.Insert:
-    """Only while the guard holds, so that a note that comes late does not outlive the release."""
-    names = ("install_id", "cloud_id", "reason", "first_s", "last_s")
-    values: list[sa.BindParameter[Any]] = [sa.bindparam(name) for name in names]
-    holds = sa.exists().where(fleet_guard.c.cloud_id == sa.bindparam("cloud_id"), fleet_guard.c.holding)
-    new = insert(held_logout).from_select(list(names), sa.select(*values).where(holds))
-    return new.on_conflict_do_update(
-        index_elements=[held_logout.c.install_id],
-        set_={"last_s": new.excluded.last_s, "reason": new.excluded.reason},
-    )
-
-
-def _trip() -> sa.Insert:
-    new = insert(fleet_guard).values(
-        cloud_id=sa.bindparam("of"),
-        holding=sa.literal_column("1"),
-        since_s=sa.bindparam("now_s"),
-        released_s=sa.literal_column("0"),
-        turns=sa.literal_column("0"),
-    )
-    return new.on_conflict_do_update(
-        index_elements=[fleet_guard.c.cloud_id],
-        set_={"holding": sa.literal_column("1"), "since_s": new.excluded.since_s},
-        where=~fleet_guard.c.holding,
-    )
-
-
 LOOK_UP: Final = compiled(_look_up())
 _REMEMBER: Final = compiled(
     sa.update(install).where(install.c.id == sa.bindparam("known"), _ACTIVE).values(token_hash=sa.bindparam("hashes"))
 )
+_ENDS: Final = install.c.state == sa.literal_column("'ended'")
 _END: Final = compiled(
     sa.update(install)
-    .where(install.c.id == sa.bindparam("known"), _ACTIVE)
+    .where(install.c.id == sa.bindparam("known"), _ACTIVE | (install.c.ended == sa.literal_column("'revoked'")))
     .values(
         state=sa.literal_column("'ended'"),
-        ended=sa.bindparam("reason"),
-        ended_s=sa.bindparam("now_s"),
+        ended=sa.case((_ENDS, install.c.ended), else_=sa.bindparam("reason")),
+        ended_s=sa.case((_ENDS, install.c.ended_s), else_=sa.bindparam("now_s")),
+        # Whoever withdraws the decision does not bring back a phone that has left.
+        ended_by=sa.literal_column("0"),
         push_token=sa.literal_column("''"),
     )
 )
-_UNHOLD: Final = compiled(sa.delete(held_logout).where(held_logout.c.install_id == sa.bindparam("known")))
 _PUSH: Final = compiled(
     sa.update(install).where(install.c.id == sa.bindparam("known"), _ACTIVE).values(push_token=sa.bindparam("sealed"))
 )
 REPLACED: Final = compiled(_replaced())
+_NEWEST_HASH: Final = sa.func.substr(
+    install.c.token_hash, sa.literal_column("1"), sa.literal_column(str(DIGEST_BYTES)), type_=sa.LargeBinary()
+)
 _SEEN: Final = compiled(
     sa.update(install)
     .where(install.c.id == sa.bindparam("install_id"))
-    .values(seen_s=sa.bindparam("at_s"), held_s=sa.bindparam("has_s"), user_agent=sa.bindparam("agent"))
+    .values(
+        seen_s=sa.bindparam("at_s"),
+        held_s=sa.bindparam("has_s"),
+        user_agent=sa.bindparam("agent"),
+        token_hash=sa.case((sa.bindparam("proved") == _NEWEST_HASH, _NEWEST_HASH), else_=install.c.token_hash),
+        push_token=sa.case((sa.bindparam("told"), sa.literal_column("''")), else_=install.c.push_token),
+    )
 )
-_HELD: Final = compiled(_note_held())
-_TRIP: Final = compiled(_trip())
+_EXPIRED_BY: Final = compiled(
+    sa.select(subscriber.c.expired_by).where(
+        subscriber.c.cloud_id == sa.bindparam("of"), subscriber.c.id == sa.bindparam("known")
+    )
+)
+_COME_DUE: Final = (
+    subscriber.c.cloud_id == sa.bindparam("of"),
+    subscriber.c.expires_s <= sa.bindparam("now_s"),
+    subscriber.c.expired_by == sa.literal_column("0"),
+)
+_COUNT_DUE: Final = compiled(sa.select(sa.func.count()).select_from(subscriber).where(*_COME_DUE))
+_STAMP_DUE: Final = compiled(sa.update(subscriber).where(*_COME_DUE).values(expired_by=sa.bindparam("by")))
 
 
 class LifeStore:
@@ -132,7 +124,7 @@ class LifeStore:
         await self._write(_REMEMBER, {"known": install_id, "hashes": hashes})
 
     async def end(self, install_id: str, reason: Ending, now_s: int) -> None:
-        """As the port says; a logout of it that is being held back has nobody to reach any more."""
+        """As the port says."""
 
         def work(connection: sqlite3.Connection) -> None:
             _replace_older(connection, install_id, now_s)
@@ -144,9 +136,39 @@ class LifeStore:
         """As the port says."""
         await self._write(_PUSH, {"known": install_id, "sealed": sealed})
 
-    async def trip(self, cloud_id: str, now_s: int) -> None:
+    async def come_due(self, cloud_id: str, subscriber_id: int, now_s: int) -> int:
         """As the port says."""
-        await self._write(_TRIP, {"of": cloud_id, "now_s": now_s})
+        user, due = {"of": cloud_id, "known": subscriber_id}, {"of": cloud_id, "now_s": now_s}
+
+        def work(connection: sqlite3.Connection) -> int:
+            by: int = connection.execute(_EXPIRED_BY, user).fetchone()[0]
+            if not by:
+                deciding = decisions.Deciding(decisions.by_driver(connection), "", now_s)
+                users = connection.execute(_COUNT_DUE, due).fetchone()[0]
+                by = deciding.number(cloud_id, Ending.EXPIRED, users)
+                connection.execute(_STAMP_DUE, {**due, "by": by})
+                deciding.keep()
+            return by
+
+        return await done(self._database.write(work))
+
+    async def may_go(self, cloud_id: str, decision: int, subscriber_id: int) -> bool | None:
+        """As the port says."""
+        wanted = {"of": cloud_id, "no": decision, "user": subscriber_id}
+        try:
+            row = self._cursor.execute(decisions.STAGE, wanted).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The database cannot be read ({error}).") from error
+        return decisions.may_go(row)
+
+    async def count(self, cloud_id: str, decision: int, subscriber_id: int, most: float) -> bool:
+        """As the port says."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            execute = decisions.by_driver(connection)
+            return decisions.count(execute, cloud_id, decision, subscriber_id, most)
+
+        return await done(self._database.write(work))
 
     async def _write(self, statement: str, parameters: dict[str, Any]) -> None:
         await done(self._database.write(lambda connection: connection.execute(statement, parameters)))
@@ -158,35 +180,30 @@ class SightingStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, sightings: Sequence[Sighting], held: Sequence[Held]) -> None:
+    def keep(self, sightings: Sequence[Sighting]) -> None:
         """As the port says."""
         seen = [
-            {"install_id": one.install_id, "at_s": one.seen_s, "has_s": one.held_s, "agent": one.user_agent}
-            for one in sightings
-        ]
-        waiting = [
             {
                 "install_id": one.install_id,
-                "cloud_id": one.cloud_id,
-                "reason": one.reason.value,
-                "first_s": one.at_s,
-                "last_s": one.at_s,
+                "at_s": one.seen_s,
+                "has_s": one.held_s,
+                "agent": one.user_agent,
+                "proved": one.proved,
+                "told": one.told,
             }
-            for one in held
+            for one in sightings
         ]
 
         def work(connection: sqlite3.Connection) -> None:
             for one in sightings:
                 _replace_older(connection, one.install_id, one.seen_s)
             connection.executemany(_SEEN, seen)
-            connection.executemany(_HELD, waiting)
 
         self._database.write(work).result()
 
 
 def _end(connection: sqlite3.Connection, install_id: str, reason: Ending, now_s: int) -> None:
     connection.execute(_END, {"known": install_id, "reason": reason.value, "now_s": now_s})
-    connection.execute(_UNHOLD, {"known": install_id})
 
 
 def _replace_older(connection: sqlite3.Connection, install_id: str, now_s: int) -> None:
@@ -201,8 +218,9 @@ def _replace_older(connection: sqlite3.Connection, install_id: str, now_s: int) 
 def _standing(row: sqlite3.Row) -> Standing:
     """What is known of an install. That a subscriber is missing is no decision of anybody, unless it was noted."""
     state = None if row["id"] is None else State(row["state"])
-    suspended = state is State.SUSPENDED
-    has_ended = row["install_state"] == "ended"
+    decided = {Ending(row["install_ended"]): row["install_ended_by"]} if row["install_state"] == "ended" else {}
+    if state is State.SUSPENDED:
+        decided[Ending.SUSPENDED] = row["suspended_by"]
     return Standing(
         tenant=read_tenant(row["settings"]),
         install_id=row["install"],
@@ -210,11 +228,9 @@ def _standing(row: sqlite3.Row) -> Standing:
         subscriber_id=row["install_subscriber_id"],
         modified_s=revisions.of_an_answer(row["tenant_modified_s"], row["modified_s"]),
         state=state,
-        ended=Ending(row["install_ended"]) if has_ended else Ending.SUSPENDED if suspended else None,
-        decided_s=row["install_ended_s"] if has_ended else row["changed_s"] or 0,
+        decided=decided,
         expires_s=row["expires_s"],
-        holding=bool(row["guard_holding"]),
-        confirmed_s=max(row["guard_released_s"] or 0, row["install_confirmed_s"]) or -1,
-        turns=row["guard_turns"] or 0,
+        expired_by=row["expired_by"] or 0,
+        password=read_password(row["install_password"]) if row["install_password"] else None,
         subscriber=lambda: read_subscriber(row),
     )

@@ -12,9 +12,12 @@ from sqlalchemy.dialects.sqlite import insert
 
 from offhook.core.dialplan import QuickDials
 from offhook.core.errors import Conflict, NotFound
+from offhook.provider.ports import Ending
 from offhook.provider.subscriber import Override, State, Subscriber, read_password, username_key, write_password
-from offhook.storage import revisions
+from offhook.storage import decisions, revisions
 from offhook.storage.database import Database
+from offhook.storage.decisions import Deciding
+from offhook.storage.standing import Standings, keep_password
 from offhook.storage.tables import install
 from offhook.storage.tables import subscriber as table
 
@@ -45,20 +48,30 @@ _REPLACE: Final = sa.update(table).where(
     table.c.id == sa.bindparam("known"),
     table.c.revision == sa.bindparam("read"),
 )
-_REMOVE: Final = sa.delete(table).where(_NAMED).returning(table.c.id)
-# The install stays as a tombstone, so that the phone is told. The number may be given to another subscriber.
+_REMOVE: Final = sa.delete(table).where(_NAMED).returning(table.c.id, table.c.password)
+_OF_THE_REMOVED: Final = (install.c.cloud_id == sa.bindparam("of")) & (install.c.subscriber_id == sa.bindparam("known"))
+_IN_USE: Final = sa.select(sa.func.count()).select_from(install).where(_OF_THE_REMOVED, install.c.state == "active")
+# The install stays as a tombstone, so that the phone is told: without anything that names the user but a number.
 _BURY: Final = (
     sa.update(install)
-    .where(install.c.cloud_id == sa.bindparam("of"), install.c.subscriber_id == sa.bindparam("known"))
+    .where(_OF_THE_REMOVED)
     .values(
-        subscriber_id=0,
         user_agent="",
         device="",
         push_token="",
         state="ended",
         ended=sa.case((install.c.state == "ended", install.c.ended), else_="deleted"),
         ended_s=sa.case((install.c.state == "ended", install.c.ended_s), else_=sa.bindparam("now_s")),
+        ended_by=sa.case((install.c.state == "ended", install.c.ended_by), else_=sa.bindparam("by")),
     )
+)
+# A phone that did not ask for so long is told nothing any more, only that it is not known.
+BURIED_S: Final = 2 * 365 * 86400
+_FORGET: Final = sa.delete(install).where(
+    install.c.cloud_id == sa.bindparam("of"),
+    install.c.state == "ended",
+    sa.func.max(install.c.ended_s, install.c.seen_s) < sa.bindparam("before_s"),
+    install.c.subscriber_id.not_in(sa.select(table.c.id).where(table.c.cloud_id == sa.bindparam("of"))),
 )
 
 
@@ -83,8 +96,8 @@ class SubscriberStore:
     A record that was never kept has revision 0; every change of a row makes its revision one more.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, author: str = "") -> None:
+        self._database, self._author = database, author
 
     def add(self, subscriber: Subscriber) -> Subscriber:
         """Keep a new one and return it with its id; raises Conflict when the name is taken."""
@@ -116,7 +129,11 @@ class SubscriberStore:
         with self._database.begin() as connection:
             modified_s = revisions.of_a_subscriber(connection, subscriber.cloud_id, subscriber.changed_s)
             values = {**row, "modified_s": revisions.moved(modified_s, row)}
+            deciding = Deciding(decisions.by(connection), self._author, subscriber.changed_s)
+            standings = Standings(connection, subscriber.cloud_id, [row["username_key"]])
+            values |= standings.after(row["username_key"], subscriber, deciding)
             if connection.execute(_REPLACE.values(values), where).rowcount:
+                deciding.keep()
                 return
             exists = connection.execute(_FIND, {"of": subscriber.cloud_id, "named": row["username_key"]}).first()
         if exists is None:
@@ -126,10 +143,18 @@ class SubscriberStore:
     def remove(self, cloud_id: str, username_key: str, now_s: int) -> None:
         """Forget one and end its installs; raises NotFound."""
         with self._database.begin() as connection:
-            known = connection.scalar(_REMOVE, {"of": cloud_id, "named": username_key})
-            if known is None:
+            removed = connection.execute(_REMOVE, {"of": cloud_id, "named": username_key}).first()
+            if removed is None:
                 raise NotFound(f"There is no user {username_key}@{cloud_id}.")
-            connection.execute(_BURY, {"of": cloud_id, "known": known, "now_s": now_s})
+            known, password = removed
+            theirs = {"of": cloud_id, "known": known}
+            deciding, by = Deciding(decisions.by(connection), self._author, now_s), 0
+            if connection.scalar(_IN_USE, theirs):
+                by = deciding.number(cloud_id, Ending.DELETED)
+            keep_password(connection, cloud_id, known, read_password(password))
+            connection.execute(_BURY, {**theirs, "now_s": now_s, "by": by})
+            connection.execute(_FORGET, {"of": cloud_id, "before_s": now_s - BURIED_S})
+            deciding.keep()
 
     def all_of(self, cloud_id: str, after: str = "") -> Iterator[Subscriber]:
         """All of a Cloud ID by username, read in pages so that memory stays bounded."""
@@ -152,21 +177,31 @@ class SubscriberStore:
         Raises Conflict, and keeps nothing, when one was added or changed meanwhile.
         """
         with self._database.begin() as connection:
-            return put_all(connection, subscribers)
+            return put_all(connection, subscribers, self._author)
 
 
-def put_all(connection: sa.Connection, subscribers: Iterable[Subscriber]) -> int:
+def put_all(connection: sa.Connection, subscribers: Iterable[Subscriber], author: str = "") -> int:
     """Keep many, as the store's `put_all` does, within a transaction."""
     count = 0
     remaining = iter(subscribers)
+    deciding: Deciding | None = None
     while chunk := list(islice(remaining, PAGE)):
         dates = {
             key: revisions.of_a_subscriber(connection, *key) for key in {(one.cloud_id, one.changed_s) for one in chunk}
         }
         rows = [{**_write(one), "modified_s": dates[one.cloud_id, one.changed_s]} for one in chunk]
+        deciding = deciding or Deciding(decisions.by(connection), author, chunk[0].changed_s)
+        standings = {
+            cloud_id: Standings(connection, cloud_id, [row["username_key"] for row in rows])
+            for cloud_id in {one.cloud_id for one in chunk}
+        }
+        for row, one in zip(rows, chunk, strict=True):
+            row.update(standings[one.cloud_id].after(row["username_key"], one, deciding))
         if connection.execute(_PUT, rows).rowcount < len(rows):
             raise Conflict("Some of these users were changed by somebody else meanwhile. Try again.")
         count += len(rows)
+    if deciding is not None:
+        deciding.keep()
     return count
 
 

@@ -76,8 +76,14 @@ subscriber: Final = sa.Table(
     sa.Column("changed_s", sa.Integer, nullable=False),
     sa.Column("modified_s", sa.Integer, nullable=False, server_default="0"),  # as storage.revisions says
     sa.Column("expires_s", sa.Integer, nullable=True),
+    sa.Column("suspended_by", sa.Integer, nullable=False, server_default="0"),  # the decision, 0 for none
+    sa.Column("expired_by", sa.Integer, nullable=False, server_default="0"),  # likewise; 0 until anybody has noticed
+    sa.Column("expired_before_s", sa.Integer, nullable=True),  # what expires_s was until it was set
     sa.Index("subscriber_by_name", "cloud_id", "username_key", unique=True),
     sa.Index("subscriber_by_modified", "cloud_id", "modified_s"),
+    sa.Index("subscriber_by_expiry", "cloud_id", "expires_s"),
+    # A number that is given again would give one user's phones to another one.
+    sqlite_autoincrement=True,
 )
 
 install: Final = sa.Table(
@@ -85,7 +91,7 @@ install: Final = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),  # the X-install-id
     sa.Column("cloud_id", sa.Text, nullable=False),
-    sa.Column("subscriber_id", sa.Integer, nullable=False),  # 0 when the subscriber was removed
+    sa.Column("subscriber_id", sa.Integer, nullable=False),
     # Keyed hashes of what it may come back with, one behind the other; the token itself is nowhere.
     sa.Column("token_hash", sa.LargeBinary, nullable=False),
     sa.Column("device", sa.Text, nullable=False),  # the app's own %installid%, or empty
@@ -94,31 +100,37 @@ install: Final = sa.Table(
     sa.Column("state", sa.Text, nullable=False, server_default="active"),  # active or ended
     sa.Column("ended", sa.Text, nullable=False, server_default=""),  # revoked, deleted, reported or replaced
     sa.Column("ended_s", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("confirmed_s", sa.Integer, nullable=False, server_default="0"),  # logouts decided up to then may go
     sa.Column("seen_s", sa.Integer, nullable=False, server_default="0"),  # when it last asked
     sa.Column("held_s", sa.Integer, nullable=False, server_default="0"),  # the Last-Modified that it said it had
     sa.Column("push_token", sa.Text, nullable=False, server_default=""),  # sealed
+    sa.Column("ended_by", sa.Integer, nullable=False, server_default="0"),  # the decision, 0 for none
+    # The hash of the user's password as the phone has it, when it is the user's no more.
+    sa.Column("password", sa.Text, nullable=False, server_default=""),
     sa.Index("install_by_subscriber", "cloud_id", "subscriber_id"),
 )
 
-# Whether logouts of a Cloud ID are being held back (D22).
-fleet_guard: Final = sa.Table(
-    "fleet_guard",
+# Who logged which number of users out, and whether they may go (D22).
+decision: Final = sa.Table(
+    "decision",
     metadata,
     sa.Column("cloud_id", sa.Text, primary_key=True),
-    sa.Column("holding", sa.Boolean, nullable=False),
-    sa.Column("since_s", sa.Integer, nullable=False),
-    sa.Column("released_s", sa.Integer, nullable=False),  # logouts decided up to then may go
-    sa.Column("turns", sa.Integer, nullable=False),  # grows whenever somebody released or cancelled
+    sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("reason", sa.Text, nullable=False),  # suspended, expired, revoked or deleted
+    sa.Column("author", sa.Text, nullable=False),  # empty when an account came due by itself
+    sa.Column("made_s", sa.Integer, nullable=False),
+    sa.Column("users", sa.Integer, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),  # of policy.fleetguard.Stage
+    sa.Column("burst", sa.Integer, nullable=False),  # the first of those that share its limit
+    sa.Column("passed", sa.Integer, nullable=False),  # how many users went freely just before the burst
+    sa.Index("decision_by_time", "cloud_id", "made_s"),
+    sa.Index("decision_by_burst", "cloud_id", "burst"),
 )
 
-held_logout: Final = sa.Table(
-    "held_logout",
+# The users who went while their decision was counted.
+departure: Final = sa.Table(
+    "departure",
     metadata,
-    sa.Column("install_id", sa.Text, primary_key=True),
-    sa.Column("cloud_id", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("first_s", sa.Integer, nullable=False),
-    sa.Column("last_s", sa.Integer, nullable=False),
-    sa.Index("held_by_cloud_id", "cloud_id", "first_s"),
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("decision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("subscriber_id", sa.Integer, primary_key=True, autoincrement=False),
 )

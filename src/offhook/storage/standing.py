@@ -1,0 +1,69 @@
+"""Whether a subscriber may stay, as their row keeps it: by which decisions not, and what they had before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from offhook.provider.ports import Ending
+from offhook.provider.subscriber import Sealed, State, StoredPassword, Subscriber, read_password, write_password
+from offhook.storage.decisions import Deciding
+from offhook.storage.tables import install, subscriber
+
+_COLUMNS: Final = ("username_key", "state", "expires_s", "suspended_by", "expired_by", "expired_before_s")
+_BEFORE: Final = sa.select(subscriber.c.id, subscriber.c.password, *(subscriber.c[name] for name in _COLUMNS)).where(
+    subscriber.c.cloud_id == sa.bindparam("of"), subscriber.c.username_key.in_(sa.bindparam("keys", expanding=True))
+)
+_OF_THE_USER: Final = (install.c.cloud_id == sa.bindparam("of")) & (install.c.subscriber_id == sa.bindparam("known"))
+# Installs of a Cloud ID that returns the password as typed have no other credential.
+_HAD_PASSWORD: Final = (
+    sa.update(install)
+    .where(_OF_THE_USER, install.c.password == "", sa.func.length(install.c.token_hash) == 0)
+    .values(password=sa.bindparam("had"))
+)
+
+
+class Standings:
+    """The subscribers of one Cloud ID as they were before a transaction changed them."""
+
+    def __init__(self, connection: sa.Connection, cloud_id: str, keys: Sequence[str]) -> None:
+        found = connection.execute(_BEFORE, {"of": cloud_id, "keys": list(keys)}).mappings()
+        self._connection = connection
+        self._before = {row["username_key"]: row for row in found}
+
+    def after(self, key: str, new: Subscriber, deciding: Deciding) -> dict[str, int | None]:
+        """What the row of a subscriber who becomes `new` says of it; those who were not there have no phones yet."""
+        before = self._before.get(key)
+        if before is None:
+            return {"suspended_by": 0, "expired_by": 0, "expired_before_s": None}
+        if before["password"] != write_password(new.password):
+            keep_password(self._connection, new.cloud_id, before["id"], read_password(before["password"]))
+        return _suspension(before, new, deciding) | _expiry(before, new, deciding)
+
+
+def keep_password(connection: sa.Connection, cloud_id: str, subscriber_id: int, had: StoredPassword) -> None:
+    """Keep the password that a user has no more beside the installs that know it, so that they can be told to leave.
+
+    One that came in the clear and was never used is sealed to the user's row, and is not kept.
+    """
+    if not isinstance(had, Sealed):
+        connection.execute(_HAD_PASSWORD, {"of": cloud_id, "known": subscriber_id, "had": write_password(had)})
+
+
+def _suspension(before: sa.RowMapping, new: Subscriber, deciding: Deciding) -> dict[str, Any]:
+    if new.state is not State.SUSPENDED:
+        return {"suspended_by": 0}
+    if before["state"] == State.SUSPENDED.value:
+        return {"suspended_by": before["suspended_by"]}
+    return {"suspended_by": deciding.number(new.cloud_id, Ending.SUSPENDED)}
+
+
+def _expiry(before: sa.RowMapping, new: Subscriber, deciding: Deciding) -> dict[str, Any]:
+    """A date that has passed is a decision of now; one to come is none till then, whoever set it and when."""
+    if before["expires_s"] == new.expires_s:
+        return {name: before[name] for name in ("expired_by", "expired_before_s")}
+    is_over = new.expires_s is not None and new.expires_s <= deciding.now_s
+    by = deciding.number(new.cloud_id, Ending.EXPIRED) if is_over else 0
+    return {"expired_by": by, "expired_before_s": before["expires_s"]}
