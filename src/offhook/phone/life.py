@@ -45,6 +45,7 @@ from offhook.phone.states import State, move
 
 # A disk that is full may have room again after this.
 DISK_RETRY_S: Final = 30
+MAX_NUMBER: Final = 256
 
 
 class Life:
@@ -249,9 +250,10 @@ class Life:
             case events.SettingsOpened() | events.SettingsClosed():
                 self.settings_open = isinstance(event, events.SettingsOpened)
             case events.CallBegan():
-                self.calls = (*self.calls, (event, now_s - event.ago_s))
+                heard = msgspec.structs.replace(event, number=_dialled(event.number))
+                self.calls = (*self.calls, (heard, now_s - event.ago_s))
             case events.CallEnded():
-                yield from self._end_calls(event.number, now_s)
+                yield from self._end_calls(_dialled(event.number), now_s)
             case events.Button():
                 self.due = {check: msgspec.structs.replace(due, at_s=now_s) for check, due in self.due.items()}
                 self.post.hurry(now_s)
@@ -298,6 +300,11 @@ class Life:
         yield from self._changed(before, edited.saved)
         if isinstance(event, events.Edit) and not event.preference and Check.ACCOUNT in self.due:
             self.due[Check.ACCOUNT] = msgspec.structs.replace(self.due[Check.ACCOUNT], at_s=now_s)
+
+
+def _dialled(number: str) -> str:
+    """The number as it can be kept: what was no text on the command line is no text for the history either."""
+    return number[:MAX_NUMBER].encode("utf-8", "replace").decode()
 
 
 def _edited(saved: Saved, event: events.Edit | events.DialAdded, locale: str) -> Edited:
