@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -12,6 +11,7 @@ import typer
 from offhook.cli import asking
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import plain, print_object, reported
+from offhook.cli.moments import shown, with_moments
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, YesOption, cloud_id, examples, user
 from offhook.core.errors import Invalid
 from offhook.provider.guarding import Cancellation, Report
@@ -38,7 +38,10 @@ def show(
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what is held back, since when and why, with the first of them."""
+    """Show what is held back, since when and why, with the first of them.
+
+    Example: offhook fleet-guard show EXAMPLE
+    """
     with reported(as_json=json), open_desk(data) as desk:
         reports = desk.guarding.show(cloud_id(app_id) if app_id else None)
     if json:
@@ -83,6 +86,8 @@ def cancel(app_id: CloudIdArgument, yes: YesOption = False, data: DataOption = N
     """Withdraw the decisions behind held logouts: suspended users are resumed, revoked installs active again.
 
     Users who were removed or have expired stay so. What was decided for phones that did not ask yet stays, too.
+
+    Example: offhook fleet-guard cancel EXAMPLE
     """
     with reported(as_json=json), open_desk(data) as desk:
         named = cloud_id(app_id)
@@ -104,8 +109,8 @@ def _tell(record: dict[str, Any], said: str, *, json: bool) -> None:
 
 
 def _record(report: Report) -> dict[str, Any]:
-    record: dict[str, Any] = msgspec.to_builtins(report)
-    return record | {"count": report.count}
+    record = with_moments(msgspec.to_builtins(report))
+    return record | {"count": report.count, "examples": [with_moments(one) for one in record["examples"]]}
 
 
 def _show(report: Report) -> None:
@@ -113,12 +118,8 @@ def _show(report: Report) -> None:
         typer.echo(f"{report.cloud_id}: nothing is held back.")
         return
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.reasons.items())
-    typer.echo(f"{report.cloud_id}: {report.count:,} logouts are held back since {_when(report.since_s)} ({reasons}).")
+    typer.echo(f"{report.cloud_id}: {report.count:,} logouts are held back since {shown(report.since_s)} ({reasons}).")
     for one in report.examples:
         whose = plain(one.user) or "(removed)"
-        typer.echo(f"  {one.install_id}  {whose}  {one.reason}  {_when(one.first_s)}")
+        typer.echo(f"  {one.install_id}  {whose}  {one.reason}  {shown(one.first_s)}")
     typer.echo(f"`offhook fleet-guard release {report.cloud_id}` lets them go, `cancel` withdraws the decisions.")
-
-
-def _when(time_s: int) -> str:
-    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
