@@ -21,6 +21,7 @@ from offhook.portal.app import App, value
 from offhook.portal.catalogue import Portal
 from offhook.portal.published import Aside, Published
 from offhook.portal.versions import State
+from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
 from offhook.provider.compose import Composer
 from offhook.provider.definitions import account_keys, definitions
@@ -138,6 +139,17 @@ class Desk:
         self.explain = Explain(
             subscribers=parts.subscribers, tenants=parts.tenants, composer=parts.composer, portal=Bases(parts)
         )
+
+    def host_of(self, tenant: Tenant) -> str:
+        """The SIP host that phones by our own portal get: the Live app's, else one for all users in the template.
+
+        Only the portal's counts without a licence (D18), so that the app which an import makes needs that one, too.
+        """
+        try:
+            return self.portal.show(tenant.cloud_id, State.LIVE).app.account["host"].content
+        except (NotFound, KeyError):
+            entry = template.parse(tenant.template).entries.get("host")
+            return entry.value.content if entry and not entry.columns else ""
 
     def make_app(self, cloud_id: str, host: str = "") -> bool:
         """Give a Cloud ID a Live app of its own, so that a phone can sign in; False when it has one already."""

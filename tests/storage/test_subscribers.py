@@ -16,7 +16,7 @@ from offhook.provider.subscriber import Argon2, Bcrypt, Override, Sealed, State,
 from offhook.storage import subscribers as module
 from offhook.storage.database import Database
 from offhook.storage.subscribers import SubscriberStore
-from offhook.storage.tables import install
+from offhook.storage.tables import held_logout, install
 
 ANN = Subscriber(
     "EXAMPLE",
@@ -107,6 +107,26 @@ def test_who_is_removed_takes_the_installs_along(store: SubscriberStore, databas
     with database.begin() as connection:
         rows = connection.execute(sa.select(install.c.subscriber_id, install.c.ended, install.c.ended_s)).all()
     assert sorted(map(tuple, rows)) == [(0, "deleted", 7), (bob.id, "", 0)]
+
+
+def test_what_is_left_of_the_removed_is_forgotten_at_last(store: SubscriberStore, database: Database) -> None:
+    """Long after a user was removed the installs go as well, but for one whose logout is still held back."""
+    row = {"cloud_id": "EXAMPLE", "token_hash": b"h", "device": "", "user_agent": "", "created_s": 1}
+    for number, name in enumerate(("ann", "bob", "eve", "joe")):
+        one = store.add(Subscriber("EXAMPLE", name, Sealed("x")))
+        with database.begin() as connection:
+            connection.execute(sa.insert(install), row | {"id": name, "subscriber_id": one.id})
+            if name == "eve":
+                held = {"install_id": name, "cloud_id": "EXAMPLE", "reason": "deleted", "first_s": 1, "last_s": 1}
+                connection.execute(sa.insert(held_logout), held)
+        if name != "joe":
+            store.remove("EXAMPLE", name, 100 if name in {"ann", "eve"} else 101 + number)
+
+    store.remove("EXAMPLE", "joe", 101 + module.KEPT_S)
+
+    with database.read() as connection:
+        left = connection.execute(sa.select(install.c.id).order_by(install.c.id)).scalars().all()
+    assert left == ["bob", "eve", "joe"]
 
 
 def test_very_many_are_listed_by_name_in_pages(store: SubscriberStore) -> None:

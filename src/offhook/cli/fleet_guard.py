@@ -30,7 +30,7 @@ _RELEASE: Final = examples(
 )
 
 
-@app.command()
+@app.command(epilog=examples("offhook fleet-guard show", "offhook fleet-guard show EXAMPLE --json"))
 def show(
     app_id: Annotated[
         str | None, typer.Argument(help="Which Cloud ID; all that hold logouts back if left out.", metavar="[CLOUDID]")
@@ -81,7 +81,7 @@ def release(
         _tell({"cloud_id": named, "released": count}, f"Released {count:,} of {named}.", json=json)
 
 
-@app.command()
+@app.command(epilog=examples("offhook fleet-guard cancel EXAMPLE"))
 def cancel(app_id: CloudIdArgument, yes: YesOption = False, data: DataOption = None, json: JsonOption = False) -> None:
     """Withdraw the decisions behind held logouts: suspended users are resumed, revoked installs active again.
 

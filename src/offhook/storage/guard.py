@@ -90,7 +90,7 @@ class GuardStore:
         """As the port says."""
         guards = sa.select(fleet_guard).order_by(fleet_guard.c.cloud_id)
         guards = guards.where(fleet_guard.c.holding if cloud_id is None else fleet_guard.c.cloud_id == cloud_id)
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             found = [_report(connection, row) for row in connection.execute(guards).mappings().all()]
         return found or ([Report(cloud_id, holding=False, since_s=0, reasons={}, examples=())] if cloud_id else [])
 
@@ -117,7 +117,7 @@ class GuardStore:
     def plan(self, cloud_id: str) -> Cancellation:
         """As the port says."""
         of = {"of": cloud_id}
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             resumed = connection.scalar(sa.select(sa.func.count()).select_from(subscriber).where(_SUSPENDED), of)
             reactivated = connection.scalar(sa.select(sa.func.count()).select_from(install).where(_REVOKED), of)
             return Cancellation(cloud_id, resumed or 0, reactivated or 0, connection.scalar(_STAYING, of) or 0)

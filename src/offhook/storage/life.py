@@ -14,7 +14,7 @@ from offhook.provider.ports import Ending, Held, Sighting, Standing
 from offhook.provider.subscriber import State
 from offhook.storage import revisions
 from offhook.storage.database import Database, compiled, done
-from offhook.storage.signin import read_subscriber, read_tenant
+from offhook.storage.rows import read_subscriber, read_tenant
 from offhook.storage.tables import fleet_guard, held_logout, install, subscriber, tenant
 
 older: Final = install.alias("older")

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from offhook.core.dialplan import QuickDials
 from offhook.core.errors import Conflict, NotFound
-from offhook.provider.subscriber import Override, State, Subscriber, read_password, username_key, write_password
+from offhook.provider.subscriber import Subscriber
 from offhook.storage import revisions
 from offhook.storage.database import Database
-from offhook.storage.tables import install
+from offhook.storage.rows import read_subscriber, write_subscriber
+from offhook.storage.tables import held_logout, install
 from offhook.storage.tables import subscriber as table
 
 PAGE: Final = 500
-
-Row: TypeAlias = dict[str, Any]
-
-_TEXTS: Final = msgspec.json.Decoder(dict[str, str])
-_OVERRIDES: Final = msgspec.json.Decoder(dict[str, Override])
-_QUICK_DIALS: Final = msgspec.json.Decoder(QuickDials)
+# A phone that was switched off for as long as this is refused then (403), not logged out (decision 0008).
+KEPT_S: Final = 400 * 86400
 
 # Parameters must not be called like columns that a statement sets.
 _NAMED: Final = (table.c.cloud_id == sa.bindparam("of")) & (table.c.username_key == sa.bindparam("named"))
@@ -61,6 +57,13 @@ _BURY: Final = (
     )
 )
 
+_FORGET: Final = sa.delete(install).where(
+    install.c.subscriber_id == 0,
+    install.c.state == "ended",
+    install.c.ended_s < sa.bindparam("before_s"),
+    install.c.id.not_in(sa.select(held_logout.c.install_id)),
+)
+
 
 def _put() -> sa.Insert:
     """Insert, or replace the row of that name if it is still as it was read."""
@@ -90,28 +93,28 @@ class SubscriberStore:
         """Keep a new one and return it with its id; raises Conflict when the name is taken."""
         with self._database.begin() as connection:
             modified_s = revisions.of_a_subscriber(connection, subscriber.cloud_id, subscriber.changed_s)
-            result = connection.execute(_ADD, {**_write(subscriber), "modified_s": modified_s})
+            result = connection.execute(_ADD, {**write_subscriber(subscriber), "modified_s": modified_s})
             if not result.rowcount:
                 raise Conflict(f"There is already a user {subscriber.name}; upper and lower case make no difference.")
         return msgspec.structs.replace(subscriber, id=result.lastrowid, revision=subscriber.revision + 1)
 
     def get(self, cloud_id: str, username_key: str) -> Subscriber:
         """Find one; raises NotFound."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             row = connection.execute(_FIND, {"of": cloud_id, "named": username_key}).mappings().first()
         if row is None:
             raise NotFound(f"There is no user {username_key}@{cloud_id}.")
-        return _read(row)
+        return read_subscriber(row)
 
     def known(self, cloud_id: str, keys: Sequence[str]) -> dict[str, Subscriber]:
         """Those of the named who exist, by name without regard to case: one query, for at most some hundred names."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(_KNOWN, {"of": cloud_id, "keys": list(keys)}).mappings()
-            return {row["username_key"]: _read(row) for row in rows}
+            return {row["username_key"]: read_subscriber(row) for row in rows}
 
     def replace(self, subscriber: Subscriber) -> None:
         """Keep a changed one under its id; raises Conflict when its `revision` is no more the stored one, NotFound."""
-        row = _write(subscriber)
+        row = write_subscriber(subscriber)
         where = {"of": row.pop("cloud_id"), "known": subscriber.id, "read": subscriber.revision}
         with self._database.begin() as connection:
             modified_s = revisions.of_a_subscriber(connection, subscriber.cloud_id, subscriber.changed_s)
@@ -124,26 +127,27 @@ class SubscriberStore:
         raise Conflict(f"{subscriber.name} was changed by somebody else meanwhile. Look at it and try again.")
 
     def remove(self, cloud_id: str, username_key: str, now_s: int) -> None:
-        """Forget one and end its installs; raises NotFound."""
+        """Forget one and end its installs, and forget the installs of those removed long ago; raises NotFound."""
         with self._database.begin() as connection:
             known = connection.scalar(_REMOVE, {"of": cloud_id, "named": username_key})
             if known is None:
                 raise NotFound(f"There is no user {username_key}@{cloud_id}.")
             connection.execute(_BURY, {"of": cloud_id, "known": known, "now_s": now_s})
+            connection.execute(_FORGET, {"before_s": now_s - KEPT_S})
 
     def all_of(self, cloud_id: str, after: str = "") -> Iterator[Subscriber]:
         """All of a Cloud ID by username, read in pages so that memory stays bounded."""
         while True:
-            with self._database.begin() as connection:
+            with self._database.read() as connection:
                 rows = connection.execute(_PAGE, {"of": cloud_id, "after": after}).mappings().all()
-            yield from map(_read, rows)
+            yield from map(read_subscriber, rows)
             if len(rows) < PAGE:
                 return
             after = rows[-1]["username_key"]
 
     def count(self, cloud_id: str) -> int:
         """How many there are."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             return connection.scalar(_COUNT, {"of": cloud_id}) or 0
 
     def put_all(self, subscribers: Iterable[Subscriber]) -> int:
@@ -163,50 +167,8 @@ def put_all(connection: sa.Connection, subscribers: Iterable[Subscriber]) -> int
         dates = {
             key: revisions.of_a_subscriber(connection, *key) for key in {(one.cloud_id, one.changed_s) for one in chunk}
         }
-        rows = [{**_write(one), "modified_s": dates[one.cloud_id, one.changed_s]} for one in chunk]
+        rows = [{**write_subscriber(one), "modified_s": dates[one.cloud_id, one.changed_s]} for one in chunk]
         if connection.execute(_PUT, rows).rowcount < len(rows):
             raise Conflict("Some of these users were changed by somebody else meanwhile. Try again.")
         count += len(rows)
     return count
-
-
-def _write(one: Subscriber) -> Row:
-    return {
-        "cloud_id": one.cloud_id,
-        "username": one.username,
-        "username_key": username_key(one.username),
-        "password": write_password(one.password),
-        "state": one.state.value,
-        "attributes": _text(one.attributes),
-        "secrets": _text(one.secrets),
-        "overrides": _text(one.overrides),
-        "quick_dials": _text(one.quick_dials),
-        "sip_generated": one.sip_generated,
-        "revision": one.revision + 1,
-        "created_s": one.created_s,
-        "changed_s": one.changed_s,
-        "expires_s": one.expires_s,
-    }
-
-
-def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _read(row: sa.RowMapping) -> Subscriber:
-    return Subscriber(
-        cloud_id=row["cloud_id"],
-        username=row["username"],
-        password=read_password(row["password"]),
-        state=State(row["state"]),
-        attributes=_TEXTS.decode(row["attributes"]),
-        secrets=_TEXTS.decode(row["secrets"]),
-        overrides=_OVERRIDES.decode(row["overrides"]),
-        quick_dials=_QUICK_DIALS.decode(row["quick_dials"]),
-        sip_generated=row["sip_generated"],
-        id=row["id"],
-        revision=row["revision"],
-        created_s=row["created_s"],
-        changed_s=row["changed_s"],
-        expires_s=row["expires_s"],
-    )

@@ -14,7 +14,7 @@ from offhook.provider.ports import Clock
 from offhook.provider.tenant import Tenant
 from offhook.storage import revisions
 from offhook.storage.database import Database, compiled
-from offhook.storage.signin import read_tenant
+from offhook.storage.rows import read_tenant
 from offhook.storage.tables import tenant as table
 
 _FIND: Final = sa.select(table.c.settings).where(table.c.cloud_id == sa.bindparam("cloud_id"))
@@ -40,7 +40,7 @@ class TenantStore:
             settings = connection.scalar(_FIND, {"cloud_id": cloud_id})
         if settings is None:
             raise NotFound(f"There is no Cloud ID {cloud_id} here; `offhook tenant create {cloud_id}` makes it.")
-        return _read(settings)
+        return read_tenant(settings)
 
     def put(self, tenant: Tenant) -> None:
         """Keep one, new or changed."""
@@ -50,7 +50,7 @@ class TenantStore:
     def all(self) -> list[Tenant]:
         """All of them, by Cloud ID."""
         with self._database.read() as connection:
-            return [_read(settings) for settings in connection.scalars(_ALL)]
+            return [read_tenant(settings) for settings in connection.scalars(_ALL)]
 
 
 class ServedTenants:
@@ -80,7 +80,3 @@ def put(connection: sa.Connection, tenant: Tenant, now_s: int) -> None:
         "modified_s": revisions.of_a_tenant(connection, tenant.cloud_id, now_s),
     }
     connection.execute(_PUT, row)
-
-
-def _read(settings: str) -> Tenant:
-    return msgspec.json.decode(settings, type=Tenant)
