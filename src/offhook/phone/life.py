@@ -266,8 +266,8 @@ class Life:
                 self.post.hurry(now_s)
             case events.SignOut():
                 self.farewell = self.farewell or ""
-            case events.Edit() | events.DialAdded():
-                yield from self._edit(event, now_s)
+            case edit:
+                yield from self._edit(edit, now_s)
 
     def _end_calls(self, number: str, now_s: float) -> Flow[None]:
         """Write the calls that are over into the history, which stays with the user also when the disk is full now."""
