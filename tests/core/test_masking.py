@@ -33,6 +33,8 @@ from tests.core.law import ANYTHING, law
         ("genericRateCheckUrl", "not one?hunter2", f"not one?{MASK}"),
         ("extProvPostData", "u=%username%&p=%password%&key=hunter2", f"u=%username%&p=%password%&key={MASK}"),
         ("genericSmsPostData", '{"key": "hunter2"}', MASK),
+        ("genericSmsPostData", '{"to": ["%sms_to%", true, null]}', '{"to": ["%sms_to%", true, null]}'),
+        ("genericSmsPostData", '{"pin": 1234}', MASK),
         ("X-PostData", "<key>hunter2</key>", MASK),
     ],
 )

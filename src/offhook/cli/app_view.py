@@ -13,9 +13,8 @@ from rich.text import Text
 
 from offhook.cli.exits import plain
 from offhook.cli.moments import iso, shown
-from offhook.core.keys import is_secret
+from offhook.core import masking
 from offhook.core.mergeable import Value
-from offhook.core.secret import MASK
 from offhook.core.theme import Theme
 from offhook.portal import writing
 from offhook.portal.app import App
@@ -122,7 +121,7 @@ def print_list(records: Iterable[dict[str, Any]]) -> None:
 
 def masked(app: App) -> App:
     """An app whose secrets cannot be read."""
-    hidden = {key: MASK if is_secret(key) and text else text for key, text in app.services.items()}
+    hidden = {key: masking.masked(key, text) for key, text in app.services.items()}
     return msgspec.structs.replace(
         app,
         account=_masked(app.account),
@@ -133,10 +132,11 @@ def masked(app: App) -> App:
 
 
 def _masked(values: dict[str, Value]) -> dict[str, Value]:
-    return {
-        key: msgspec.structs.replace(value, content=MASK, markup=False) if is_secret(key) and value.content else value
-        for key, value in values.items()
-    }
+    return {key: _hidden(value, masking.masked(key, value.content)) for key, value in values.items()}
+
+
+def _hidden(value: Value, shown: str) -> Value:
+    return value if shown == value.content else msgspec.structs.replace(value, content=shown, markup=False)
 
 
 def _after(note: str) -> str:

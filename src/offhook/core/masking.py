@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import msgspec
+
 from offhook.core.catalogue import KEYS
 from offhook.core.keys import is_secret
 from offhook.core.kinds import WebAddress
@@ -47,7 +49,25 @@ def _address(content: str) -> str:
 
 
 def _body(content: str) -> str:
-    return _pairs(content) if _FORM.fullmatch(content.strip()) else MASK
+    if _FORM.fullmatch(content.strip()):
+        return _pairs(content)
+    try:
+        return content if _has_no_texts(msgspec.json.decode(content.encode("utf-8", "replace"))) else MASK
+    except (msgspec.DecodeError, RecursionError):
+        return MASK
+
+
+def _has_no_texts(told: object) -> bool:
+    """Whether a JSON document says nothing of its own but its names: all that it holds are placeholders."""
+    match told:
+        case dict():
+            return all(_has_no_texts(value) for value in told.values())
+        case list():
+            return all(_has_no_texts(value) for value in told)
+        case str():
+            return _OPEN.fullmatch(told) is not None
+        case _:
+            return told is None or isinstance(told, bool)
 
 
 def _pairs(form: str) -> str:
