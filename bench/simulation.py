@@ -1,10 +1,16 @@
-"""How much virtual time the simulation gets through in a second of one core, server and phones together."""
+"""How much virtual time the simulation gets through in a second of one core, server and phones together.
+
+The bound is measured with phones that ask for their account twice a day, and for the rest daily. An hourly interval,
+which our provider service sets by itself, is told beside it: a day is then mostly questions answered with 304.
+"""
 
 from __future__ import annotations
 
+import msgspec
+
 from tests.simulation.administrators import Intervals
 from tests.simulation.clock import DAY_S, HOUR_S
-from tests.simulation.world import Plan, simulate
+from tests.simulation.world import Plan, Summary, simulate
 
 WANTED_S = 10.0
 PLAN = Plan(
@@ -16,19 +22,29 @@ PLAN = Plan(
     administration_per_day=4,
     intervals=Intervals(account=12 * HOUR_S, common=DAY_S, portal=DAY_S),
 )
+HOURLY = msgspec.structs.replace(PLAN, days=3, intervals=Intervals(account=HOUR_S, common=HOUR_S, portal=DAY_S))
 
 
 def run() -> dict[str, object]:
-    """The numbers of one plan; `share_of_bound` is at least 1 when it was quick enough."""
+    """The numbers of both plans; `share_of_bound` is at least 1 when the first was quick enough."""
     summary = simulate(PLAN)
     return {
         "phones": PLAN.phones,
         "days": PLAN.days,
-        "account_interval_s": PLAN.intervals.account,
-        "common_interval_s": PLAN.intervals.common,
-        "portal_interval_s": PLAN.intervals.portal,
+        **_numbers(summary),
+        "share_of_bound": round(WANTED_S / summary.took_s, 2),
+        "hourly": {"phones": HOURLY.phones, "days": HOURLY.days, **_numbers(simulate(HOURLY))},
+    }
+
+
+def _numbers(summary: Summary) -> dict[str, object]:
+    plan = summary.plan
+    return {
+        "account_interval_s": plan.intervals.account,
+        "common_interval_s": plan.intervals.common,
+        "portal_interval_s": plan.intervals.portal,
         "cpu_s": round(summary.took_s, 2),
         "questions": summary.asked,
-        "phone_days_per_cpu_s": round(PLAN.phones * PLAN.days / summary.took_s),
-        "share_of_bound": round(WANTED_S / summary.took_s, 2),
+        "cpu_us_per_question": round(1e6 * summary.took_s / summary.asked),
+        "phone_days_per_cpu_s": round(plan.phones * plan.days / summary.took_s),
     }

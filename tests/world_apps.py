@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +27,23 @@ from offhook.storage.themes import ThemeStore
 
 KEY: Final = Ed25519PrivateKey.from_private_bytes(b"a key for the tests, 32 bytes in")
 DEFINITIONS: Final = {"InitialProvisioningUrl": "https://prov.example.com/prov?cloud_id=%fullcode%"}
-LOGO: Final = b"\x89PNG a logo"
 NOON_S: Final = 1_700_000_000
+
+
+def a_png(width: int = 1, height: int = 1, text: bytes = b"") -> bytes:
+    """A picture of this size, all black, with a text that nobody sees."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes(width)) * height)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        [chunk(b"IHDR", head), chunk(b"tEXt", text), chunk(b"IDAT", rows), chunk(b"IEND", b"")]
+    )
+
+
+LOGO: Final = a_png(text=b"a logo")
 
 
 class HandSetClock:

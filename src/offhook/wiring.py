@@ -7,7 +7,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -21,9 +21,10 @@ from offhook.portal.app import App, value
 from offhook.portal.catalogue import Portal
 from offhook.portal.published import Aside, Published
 from offhook.portal.versions import State
+from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
 from offhook.provider.compose import Composer
-from offhook.provider.definitions import account_keys, definitions
+from offhook.provider.definitions import all_keys
 from offhook.provider.directory import Directory
 from offhook.provider.explain import Explain
 from offhook.provider.fleetguard import FleetGuard
@@ -118,10 +119,10 @@ class Parts:
         self.composer = Composer(self.sealer)
         self.sightings = Sightings(SightingStore(database))
 
-    def definitions(self, cloud_id: str, public_url: str) -> dict[str, str]:
+    def definitions(self, cloud_id: str, public_url: str) -> Mapping[str, str]:
         """Our own web service definitions for a Cloud ID, also for one that has no tenant here yet."""
         tenant = self.served_tenants.find(cloud_id) or Tenant(cloud_id)
-        return definitions(tenant, public_url) | account_keys(tenant, public_url)
+        return all_keys(tenant, public_url)
 
 
 class Desk:
@@ -150,6 +151,17 @@ class Desk:
         self.explain = Explain(
             subscribers=parts.subscribers, tenants=parts.tenants, composer=parts.composer, portal=Bases(parts)
         )
+
+    def host_of(self, tenant: Tenant) -> str:
+        """The SIP host that phones by our own portal get: the Live app's, else one for all users in the template.
+
+        Only the portal's counts without a licence (D18), so that the app which an import makes needs that one, too.
+        """
+        try:
+            return self.portal.show(tenant.cloud_id, State.LIVE).app.account["host"].content
+        except (NotFound, KeyError):
+            entry = template.parse(tenant.template).entries.get("host")
+            return entry.value.content if entry and not entry.columns else ""
 
     def make_app(self, cloud_id: str, host: str = "") -> bool:
         """Give a Cloud ID a Live app of its own, so that a phone can sign in; False when it has one already."""
@@ -290,7 +302,7 @@ def _flushing(sightings: Sightings, log: Events) -> Iterator[None]:
 
 
 def _published(parts: Parts, public_url: str, world: World) -> Published:
-    def ours(cloud_id: str) -> dict[str, str]:
+    def ours(cloud_id: str) -> Mapping[str, str]:
         return parts.definitions(cloud_id, public_url) if public_url else {}
 
     store = PublishedStore(parts.database)

@@ -67,12 +67,13 @@ def test_from_the_first_draft_to_live_and_back(shell: Shell) -> None:
 
     history = shell.json("history", "EXAMPLE")
 
+    publish = f"offhook app publish EXAMPLE --data {shell.data}"
     assert [step.splitlines()[-1] for step in steps] == [
-        "Made EXAMPLE. Next: offhook app publish EXAMPLE",
+        f"Made EXAMPLE. Next: {publish}",
         "Version 1 of EXAMPLE is Live.",
-        "The Editable of EXAMPLE is version 2. Test it as EXAMPLE*, then: offhook app publish EXAMPLE",
+        f"The Editable of EXAMPLE is version 2. Test it as EXAMPLE*, then: {publish}",
         "Version 2 of EXAMPLE is Live.",
-        "The Editable of EXAMPLE is version 3. Test it as EXAMPLE*, then: offhook app publish EXAMPLE",
+        f"The Editable of EXAMPLE is version 3. Test it as EXAMPLE*, then: {publish}",
     ]
     assert "+ account.expires = 600" in steps[2]
     assert "- account.expires (was 600)" in steps[4]
@@ -118,7 +119,8 @@ def test_editing_in_files(shell: Shell, files: Path, tmp_path: Path) -> None:
 
     assert "- account.host (was sip.example.com)" in told
     assert told.splitlines()[-1] == (
-        f"Wrote version 2 of EXAMPLE (editable) into {out}. When its files are edited: offhook app apply {out}"
+        f"Wrote version 2 of EXAMPLE (editable) into {out}. When its files are edited: offhook app apply {out} "
+        f"--data {shell.data}"
     )
     assert "sip.example.com" not in (out / "app.toml").read_text()
 
@@ -203,9 +205,10 @@ def test_lists_for_people(shell: Shell, files: Path) -> None:
     ("arguments", "code", "message"),
     [
         (("create", "EX AMPLE"), 5, "cannot be one"),
+        (("create", "STAR*"), 5, "STAR* has a star behind it, which chooses a version: leave it out"),
         (("publish", "EXAMPLE"), 4, "offhook app create EXAMPLE"),
         (("edit", "EXAMPLE"), 4, "offhook app create EXAMPLE"),
-        (("apply", "/nowhere"), 5, "No such file or directory"),
+        (("apply", "/nowhere"), 5, "/nowhere: does not exist"),
         (("restore", "EXAMPLE", "3", "--yes"), 4, "offhook app history EXAMPLE"),
         (("restore", "EXAMPLE", "9" * 30, "--yes"), 2, "999999999"),
         (("create", "EXAMPLE", "--note", "\udcff"), 2, "is not UTF-8 text"),
@@ -215,6 +218,7 @@ def test_lists_for_people(shell: Shell, files: Path) -> None:
 )
 def test_what_cannot_be_done(shell: Shell, arguments: tuple[str, ...], code: int, message: str) -> None:
     """Each refusal has its exit code and says what to do."""
+    shell.done("create", "OTHER")
 
     result = shell(*arguments)
 

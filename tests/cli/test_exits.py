@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from offhook.cli import exits
-from offhook.cli.exits import Exit, Misused, code_of, plain, reported
+from offhook.cli.exits import Exit, Misused, brief, code_of, plain, print_object, reported
 from offhook.core.errors import Conflict, Fault, Invalid, NotFound, OffhookError, Refused, TooMany, Unavailable
 from offhook.phone.stopped import Stopped
 
@@ -97,3 +97,19 @@ def test_what_is_no_error_of_ours_passes() -> None:
 def test_plain_text() -> None:
     """Letters of all scripts stay, what steers a terminal becomes visible."""
     assert plain("Zoë 📞 \t\x1b\u202e") == "Zoë 📞 \\x09\\x1b\\x202e"
+
+
+def test_a_long_text_is_cut() -> None:
+    """A server may fill a line, not a screen; what steers the terminal does not hide behind the cut."""
+    assert brief("Zoë", 3) == "Zoë"
+    assert brief("Zoës", 3) == "Zo…"
+    assert brief("\x1b" * 500, 10) == "\\x1b\\x1b\\…"
+
+
+def test_bytes_that_are_no_text_in_json(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """They come in as half of a pair, and go out as the escape that JSON has for it; all else is UTF-8."""
+    print_object({"file": "Zoë\udcff"})
+
+    said = capsysbinary.readouterr().out
+    assert "Zoë\\udcff".encode() in said
+    assert json.loads(said) == {"file": "Zoë\udcff"}

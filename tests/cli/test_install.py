@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -96,7 +97,8 @@ def test_a_phone_is_seen_and_signed_out(office: Office) -> None:
     revoked = office.does("install", "revoke", ann["install_id"])
 
     assert (shown["id"], shown["user"], shown["has_push_token"]) == (ann["install_id"], "ann", False)
-    assert shown["seen_s"] > 0
+    assert datetime.fromisoformat(shown["seen_at"]) > datetime(2020, 1, 1, tzinfo=UTC)
+    assert (shown["ended_at"], [name for name in shown if name.endswith("_s")]) == (None, [])
     assert ann["install_id"] in table
     assert revoked["revoked"] == 1
     assert office.asks("/prov/again", ann).status == 410
@@ -122,10 +124,10 @@ def test_an_account_that_ends_at_a_date(office: Office) -> None:
 
     shown = office.does("user", "set", "ann@EXAMPLE", "--expires", "2020-01-31")
 
-    assert shown["expires_s"] == 1580428800
+    assert shown["expires_at"] == "2020-01-31T00:00:00+00:00"
     assert "2020-01-31" in office.types("user", "show", "ann@EXAMPLE").stdout
     assert office.asks("/prov/again", ann).status == 410
-    assert office.does("user", "set", "ann@EXAMPLE", "--expires", "never")["expires_s"] is None
+    assert office.does("user", "set", "ann@EXAMPLE", "--expires", "never")["expires_at"] is None
     assert office.asks("/prov/again", ann).status == 200
     assert office.types("user", "set", "ann@EXAMPLE", "--expires", "soon").exit_code == 2
 
@@ -150,6 +152,7 @@ def test_held_decisions_are_shown_released_and_undone(office: Office) -> None:
     assert (report["held"], report["count"]) == (2, 2)
     known = [(one["no"], one["reason"], one["users"], one["gone"], one["examples"]) for one in report["decisions"]]
     assert known == [(3, "suspended", 1, 0, ["eve"]), (4, "suspended", 1, 0, ["joe"])]
+    assert datetime.fromisoformat(report["decisions"][0]["made_at"]).tzinfo is not None
     assert {one["author"] for one in report["decisions"]} == {author()}
     assert "2 decisions are held back, and 2 users wait" in text
     assert "decision 4: 1 users suspended by " in text
@@ -197,3 +200,20 @@ def test_the_portal_tells_phones_where_to_ask(office: Office) -> None:
     assert [key for key in account if key.startswith("pushTokenReporter")] == ["pushTokenReporterUrl"]
     assert "calls" not in lines["extProvInterval"]["reason"]
     assert "call this provider service" in lines["extProvUrl"]["reason"]
+
+
+def test_whether_a_change_has_arrived_is_seen_at_the_user(office: Office) -> None:
+    """The help desk sees when a phone last asked, and whether it had the newest account then."""
+    none = office.types("user", "show", "ann@EXAMPLE").stdout
+    ann = office.signs_in("ann")
+    fresh = office.does("user", "show", "ann@EXAMPLE")
+    office.asks("/prov/again", ann)
+    office.parts.sightings.flush()
+
+    shown = office.does("user", "show", "ann@EXAMPLE")
+    text = " ".join(office.types("user", "show", "ann@EXAMPLE").stdout.split())
+
+    assert "Phones none" in " ".join(none.split())
+    assert (fresh["phones"], fresh["last_asked_at"], fresh["phones_current"]) == (1, None, 0)
+    assert shown["last_asked_at"] is not None
+    assert "Phones 1, last asked: 20" in text

@@ -34,12 +34,12 @@ def file(tmp_path: Path) -> Path:
         (DOUBTFUL, ("--strict",), 1),
         (FAULTY, (), 1),
         (FAULTY, ("--json",), 1),
-        ("<account", (), 2),
-        ("<account", ("--json",), 2),
+        ("<account", (), 5),
+        ("<account", ("--json",), 5),
     ],
 )
 def test_the_exit_code_says_how_it_went(file: Path, document: str, options: tuple[str, ...], code: int) -> None:
-    """0 without errors, 1 with errors or, if strict, warnings, 2 when the file cannot be used."""
+    """0 without errors, 1 with errors or, if strict, warnings, 5 when it is no document: the codes of all commands."""
     file.write_text(document, encoding="utf-8")
 
     assert run(str(file), *options).exit_code == code
@@ -108,6 +108,49 @@ def test_what_is_no_document_is_refused(document: str) -> None:
     """Broken or too large: the message says where, and nothing is judged."""
     result = run("-", given=document)
 
-    assert result.exit_code == 2
+    assert result.exit_code == 5
     assert "Account XML" in result.stderr
     assert not result.stdout
+
+
+BASE = """<provisioning cloudId="DEMO" version="1">
+  <account>
+    <expires>5</expires>
+  </account>
+  <InitialProvisioningUrl>https://prov.example.net</InitialProvisioningUrl>
+</provisioning>"""
+
+
+def test_the_base_of_an_app_is_told_from_an_account() -> None:
+    """It is said what it is; its account is looked at, and its services are where they belong."""
+    report = json.loads(run("-", "--json", given=BASE).output)
+    said = run("-", given=BASE).output
+
+    assert report["document"] == "base configuration"
+    assert [(remark["key"], remark["line"]) for remark in report["remarks"]] == [("expires", 3)]
+    assert said.startswith("- is the base configuration of an app: this is about its account\n")
+
+
+def test_a_global_part_is_refused() -> None:
+    """It holds no account, which is said in its own words."""
+    result = run("-", given='<provisioning><quickDials><item id="a"/></quickDials></provisioning>')
+
+    assert result.exit_code == 5
+    assert "is a global part, with quick dials" in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("place", ["/proc/self/mem", "/", "nothing\udcff.xml"])
+def test_what_cannot_be_opened_is_a_misuse(place: str) -> None:
+    """A folder, something that cannot be read, a name that is no text: for a person and for a program."""
+    for_person, for_program = run(place), run(place, "--json")
+
+    assert (for_person.exit_code, for_program.exit_code) == (2, 2)
+    assert "cannot be read" in for_person.stderr
+    assert json.loads(for_program.stdout)["error"]["kind"] == "misused"
+
+
+def test_nothing_in_a_document_steers_the_terminal() -> None:
+    """It may come from anywhere, and its names are shown."""
+    said = run("-", given="<account><title>x</title><transport>\x9b2J</transport></account>").output
+
+    assert "\x9b" not in said

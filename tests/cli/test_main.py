@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from offhook.cli.called import called
 from offhook.cli.main import COMMANDS, app
 
 OFFHOOK = Path(sys.executable).with_name("offhook")
@@ -66,3 +72,103 @@ def test_a_phone_starts_without_the_server_libraries() -> None:
     assert phone.returncode == 0, phone.stderr
     assert user.returncode == 2
     assert "pip install 'offhook[server]'" in user.stderr
+
+
+def every_command() -> Iterator[tuple[str, Any]]:
+    """The commands at the ends of the tree, each with the words that call it."""
+    root: Any = typer.main.get_command(app)
+    waiting = [(name, root.get_command(None, name)) for name in COMMANDS]
+    while waiting:
+        words, command = waiting.pop(0)
+        below = getattr(command, "commands", {})
+        waiting += [(f"{words} {name}", each) for name, each in below.items()]
+        if not below:
+            yield words, command
+
+
+def test_every_command_has_an_example() -> None:
+    """Somebody who asks for help sees a line to begin with, and it calls this command."""
+    without = [
+        words for words, command in every_command() if f"offhook {words}" not in f"{command.help}\n{command.epilog}"
+    ]
+
+    assert not without
+
+
+def test_a_misuse_is_json_for_a_program() -> None:
+    """Also when the command line cannot be read at all."""
+    ended = offhook("fleet", "--json")
+
+    assert (ended.returncode, ended.stderr) == (2, "")
+    assert json.loads(ended.stdout)["error"] == {
+        "kind": "misused",
+        "exit_code": 2,
+        "message": "Missing option '--phones'.",
+    }
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [("exit-codes",), ("exit-codes", "--json"), ("--help",), ("lint", "-", "--json")])
+def test_a_full_disk_ends_a_command_in_order(words: tuple[str, ...]) -> None:
+    """Exit code 1, and the reason."""
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [str(OFFHOOK), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: what is printed cannot be written: No space left on device\n"
+
+
+def test_a_reader_who_has_gone() -> None:
+    """Nothing is said about it, since a pipe into `head` means no harm."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run([str(OFFHOOK), "exit-codes"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_streams_that_are_closed() -> None:
+    """A command without any of them does its work."""
+    ended = subprocess.run(["sh", "-c", f"{OFFHOOK} exit-codes <&- >&- 2>&-"], check=False)
+
+    assert ended.returncode == 0
+
+
+@pytest.mark.parametrize("words", [("user", "list", "X"), ("portal-key",), ("app", "list"), ("explain", "ann@X")])
+def test_a_mistyped_data_folder_is_not_made(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Who only looks, or changes what must be there already, is told that nothing is there."""
+    folder = tmp_path / "mistyped"
+    for_person, for_program = (
+        CliRunner().invoke(app, [*words, "--data", str(folder), *more]) for more in ((), ("--json",))
+    )
+
+    assert (for_person.exit_code, for_program.exit_code) == (4, 4)
+    assert f"There is no Offhook data in {folder}." in for_person.stderr
+    assert json.loads(for_program.stdout)["error"]["kind"] == "not_found"
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("program", "found", "copied"),
+    [
+        ("/usr/bin/offhook", "/usr/bin/offhook", "offhook"),
+        (".venv/bin/offhook", None, ".venv/bin/offhook"),
+        ("/home/ann/project/.venv/bin/offhook", None, ".venv/bin/offhook"),
+        ("/opt/it's/offhook", "/usr/bin/offhook", "'/opt/it'\"'\"'s/offhook'"),
+        ("-c", None, "offhook"),
+    ],
+)
+def test_how_it_was_called(program: str, found: str | None, copied: str) -> None:
+    """A printed command can be copied, wherever the program lies."""
+    if program == found:
+        program = found = str(OFFHOOK)
+
+    assert called(program, found, Path("/home/ann/project")) == copied

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from offhook.cli.phone_run import Panel, Typed
 from tests.cli.test_phone import COMMAND, ROOT, run, sign_in, told
 from tests.phone.world_life import LivingWorld, refusal
 from tests.world_portal import served
@@ -98,15 +101,22 @@ def test_a_logout_and_a_return(portal: str, state: Path) -> None:
     assert len(content["history"]) == 1
 
 
-def test_a_forced_logout_shows_the_words(world: LivingWorld, state: Path) -> None:
-    """At once, and whenever somebody asks for the phone afterwards."""
+def test_a_forced_logout_shows_the_words(world: LivingWorld, portal: str, state: Path) -> None:
+    """At once, and whenever somebody asks for the phone afterwards, as what was said then; until the next sign-in."""
     world.instead["again"] = refusal(410, "Your seat was given up.")
 
     done = run("refresh", "--state", state)
 
     assert done.exit_code == 0
     assert "Your seat was given up.\nState: signed out." in done.stdout
-    assert "Your seat was given up." in run("show", "--state", state).stderr
+    said = "Nobody is signed in on this phone. The last sign-out came with these words: Your seat was given up."
+    for words in ("show", "logout", "refresh", "run"):
+        assert said in run(words, "--state", state).stderr
+
+    del world.instead["again"]
+    assert sign_in(portal, state).exit_code == 0
+    assert run("logout", "--state", state).exit_code == 0
+    assert "given up" not in run("show", "--state", state).stderr
 
 
 def test_a_presence_that_cannot_be_read_is_none(state: Path) -> None:
@@ -165,6 +175,41 @@ def test_a_phone_that_runs(world: LivingWorld, state: Path) -> None:
 
     assert process.returncode == 0
     assert len(world.said("removed")) == 1
+
+
+def test_what_is_not_the_users_is_refused_while_it_runs(state: Path) -> None:
+    """With the reason, and the account stays."""
+    with started(state) as process:
+        until(process, "next check:")
+        say(process, "edit password x")
+        until(process, "password cannot be changed here")
+        say(process, "quit")
+        until(process, "The phone is closed.")
+
+
+def test_lines_are_put_together() -> None:
+    """From pieces of any size; a line that is too long is left out as a whole, and the next one counts."""
+    typed = Typed()
+
+    assert list(typed.lines(b"ref")) == []
+    assert list(typed.lines(b"resh\ncall\nqu")) == ["refresh", "call"]
+    assert list(typed.lines(b"x" * 70_000)) == []
+    assert list(typed.lines(b"logout\nsettings\n")) == ["settings"]
+
+
+@pytest.mark.parametrize("height", [12, 24])
+def test_a_small_terminal(height: int) -> None:
+    """The newest notes are kept, the older ones give way, and a line is left in which to type."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=height)
+    panel = Panel(console)
+    for number in range(20):
+        panel.say(f"note {number} " + "and more words " * 8)
+
+    lines = ["".join(part.text for part in line) for line in console.render_lines(panel.screen(), pad=False)]
+
+    assert len(lines) < height
+    assert any("note 19" in line for line in lines)
+    assert any("Commands" in line for line in lines)
 
 
 @pytest.mark.parametrize("how", ["quit", "SIGTERM"])

@@ -77,6 +77,11 @@ def test_one_room_alone(tmp_path: Path, role: str, answers: str, silent: str) ->
     [
         (["--listen", "8080"], "--listen"),
         (["--tls-cert", "chain.pem"], "--tls-key"),
+        (["--tls-cert", "nowhere.pem", "--tls-key", "key.pem"], "--tls-cert: nowhere.pem cannot be read: No such file"),
+        (
+            ["--tls-cert", "/dev/null", "--tls-key", "nowhere.pem"],
+            "--tls-key: nowhere.pem cannot be read: No such file",
+        ),
         (["--trust-proxy", "proxy"], "--trust-proxy"),
         (["--listen", "localhost:8080"], "--listen"),
         (["--listen", "127.0.0.1:0"], "--listen"),

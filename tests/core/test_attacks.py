@@ -388,3 +388,21 @@ def test_a_theme_has_limits() -> None:
     for too_much in (Theme(files={f"{n}.png": b"" for n in range(200)}), Theme(files={"a.png": bytes(left + 1)})):
         with pytest.raises(Invalid, match="more than 199 images, or 10,485,760 bytes when it is packed"):
             theme.pack(too_much)
+
+
+def test_entities_and_files_are_never_resolved(tmp_path: Path) -> None:
+    """Nothing is put in the place of an entity, and no file is read, whatever a document asks for."""
+    secret = tmp_path / "secret.xml"
+    secret.write_text("<x>hunter2</x>")
+    asks = f'<!DOCTYPE a [<!ENTITY e SYSTEM "{secret.as_uri()}">]><account><k>&e;</k></account>'
+
+    with pytest.raises(Invalid, match="DTD") as refused:
+        xml.parse(asks)
+
+    assert "hunter2" not in refused.value.text
+
+
+def test_one_value_of_ten_million_characters_is_refused() -> None:
+    """The parser's own limit holds, too, where somebody allows larger documents."""
+    with pytest.raises(Invalid, match="too deep or too large"):
+        xml.parse(f"<a>{'x' * 10_000_001}</a>", limit_bytes=1 << 30)

@@ -6,6 +6,7 @@ import json
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+import httpx2
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lxml import etree
@@ -98,7 +99,7 @@ def test_a_value_survives_xml(value: str) -> None:
 @law
 @given(ANYTHING)
 def test_a_value_stays_within_its_header(value: str) -> None:
-    """A header value never ends its line, or is refused."""
+    """A header value never ends its line, or is refused; blanks around it are no part of it, and cannot be sent."""
     definition = webservice.Definition(
         "extProv", "https://prov.example.net/", custom_headers="X-First: %a%\nX-Second: 2"
     )
@@ -109,7 +110,7 @@ def test_a_value_stays_within_its_header(value: str) -> None:
         assert any(ord(letter) < 32 or ord(letter) == 127 for letter in value)
         return
 
-    assert request.headers == (("X-First", value), ("X-Second", "2"))
+    assert request.headers == (("X-First", value.strip(" \t")), ("X-Second", "2"))
     assert not any(letter in "\r\n\0" for letter in value)
 
 
@@ -189,3 +190,29 @@ def test_any_text_is_a_link_or_refused(text: str) -> None:
         return
 
     assert login.parse_link(login.write_link(read)) == read
+
+
+PATHS: Final = st.lists(
+    st.sampled_from(["%a%", ".%a%", "%a%.", "%2e%a%", "x", "..", "%a%%a%", "%sha1(a/%a%)%", ""]), min_size=1
+)
+
+
+@law
+@given(PATHS, st.one_of(ANYTHING, st.text(alphabet="./%2eE?#\\", max_size=6)))
+def test_a_value_never_leaves_its_segment_of_a_path(segments: list[str], value: str) -> None:
+    """Not as the library sends it: as many segments, and those that the template wrote itself as they were."""
+    written = [segment for segment in segments if "%a%" in segment or segment == "x"]
+    template = "https://prov.example.net/" + "/".join(["users", *written, "prov"])
+
+    try:
+        filled = webservice.prepare(webservice.Definition("extProv", template), Scope({"a": value})).request.url
+    except Invalid:
+        assert value in {"", ".", ".."}
+        return
+
+    sent = httpx2.URL(filled).raw_path.decode().split("/")
+    assert len(sent) == len(written) + 3
+    assert (sent[1], sent[-1]) == ("users", "prov")
+    assert [place for place, segment in enumerate(written) if segment == "x"] == [
+        place for place, segment in enumerate(written) if segment == "x" and sent[place + 2] == "x"
+    ]

@@ -2,11 +2,13 @@
 
 import pytest
 
-from offhook.core import base, dialplan
+from offhook.core import accountxml, base, dialplan, mergeable, xml
 from offhook.core.base import Base, Reprovisioning
 from offhook.core.dialplan import GlobalPart, QuickDial, QuickDials, Removal
 from offhook.core.errors import Invalid
+from offhook.core.lint import lint
 from offhook.core.mergeable import PORTAL, PROVIDER, Value, settle
+from offhook.core.numbers import whole
 
 
 def test_an_empty_base_has_defaults() -> None:
@@ -32,7 +34,7 @@ def test_reprovisioning(written: str, read: Reprovisioning) -> None:
 
 
 def test_a_base_is_read_by_its_nodes() -> None:
-    """Account, services, features and the global part; what nobody knows is passed over, for a newer portal."""
+    """Account, services, features and the global part; what a newer portal says is told and passed over."""
     read = base.loads(
         """<provisioning cloudId="ACME" version="7">
           <account><title>ACME</title><n:x xmlns:n="n"/></account>
@@ -48,7 +50,7 @@ def test_a_base_is_read_by_its_nodes() -> None:
     assert read.services == {"initialProvisioningUrl": "https://prov.example.net/"}
     assert read.account == {"title": Value("ACME", PORTAL, "portal")}
     assert read.common.quick_dials.items == (QuickDial("help", uri="100", rank=5, source="portal"),)
-    assert [remark.place for remark in read.diagnostics] == ["{n}x"]
+    assert [remark.place for remark in read.diagnostics] == ["extProvUrl", "tomorrow", "{n}x"]
 
 
 def test_a_base_has_its_root() -> None:
@@ -124,3 +126,82 @@ def test_refusals_of_dial_actions_are_listed() -> None:
     assert [(action, key, refusal.value.content) for action, key, refusal in dialplan.refusals(merged)] == [
         ("callback", "title", "Theirs")
     ]
+
+
+def test_what_is_tolerated_in_a_base_is_told() -> None:
+    """Services, accounts and switches that are not quite as they should be: what counts, and what was left out."""
+    read = base.loads(
+        """<provisioning>
+          <account><title>One</title></account><account><title>Two</title></account>
+          <InitialProvisioningUrl>https://one.example/</InitialProvisioningUrl>
+          <initialProvisioningUrl>https://two.example/</initialProvisioningUrl>
+          <reprovisioning enabled="false" interval="daily" button="0"/>
+        </provisioning>"""
+    )
+
+    assert [str(remark) for remark in read.diagnostics] == [
+        "initialProvisioningUrl: stands more than once; the last one counts",
+        "account: stands more than once; the first one counts",
+        "reprovisioning: its interval is no number of seconds; 86400 counts instead",
+        'reprovisioning: enabled is "false", which is neither 1 (on) nor 0 (off); 1 counts instead',
+    ]
+    assert read.services == {"initialProvisioningUrl": "https://two.example/"}
+    assert (read.reprovisioning.enabled, read.reprovisioning.button) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("written", "digits", "number"),
+    [
+        ("0", 9, 0),
+        (" -999999999\n", 9, -999_999_999),
+        ("999999999", 9, 999_999_999),
+        ("1000000000", 9, None),
+        ("-1000000000", 9, None),
+        ("1000000000", 18, 1_000_000_000),
+        ("9" * 5000, 9, None),
+        ("٣", 9, None),
+        ("--1", 9, None),
+        ("", 9, None),
+        (None, 9, None),
+    ],
+)
+def test_whole_numbers_are_read_in_one_way(written: str | None, digits: int, number: int | None) -> None:
+    """Digits that everybody can read, and not more of them than the place bears."""
+    assert whole(written, digits) == number
+
+
+def test_a_sub_tree_that_grows_by_escaping_has_the_limit_too() -> None:
+    """What was read can be read again, to the last byte; what could not is refused at the door."""
+    most = (xml.MAX_BYTES - 100) // len("&gt;")
+    document = "<account><key><a>{}</a></key></account>".format
+    value = accountxml.loads(document(">" * most), 20, "provider").values["key"]
+
+    assert len(value.children()[0].text or "") == most
+    with pytest.raises(Invalid, match="key: is larger than 1,048,576 bytes when everything in it is escaped"):
+        accountxml.loads(document(">" * (most + 100)), 20, "provider")
+    exact = mergeable.Value("<a>" + "x" * (xml.MAX_BYTES - 7) + "</a>", 20, "provider", markup=True)
+    assert len(exact.children()) == 1
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "³", "٣"])
+def test_numbers_of_any_length_can_be_linted(digits: str) -> None:
+    """A linter is for documents that nobody has looked at yet."""
+    rule = f"<rule><conditions><condition type='longerThan' param='{digits}'/></conditions></rule>"
+    shorter = rule.replace("longer", "shorter")
+    pairs = f"<rtpPortRangeStart>{digits}</rtpPortRangeStart><rtpPortRangeEnd>1</rtpPortRangeEnd>"
+    document = (
+        f"<account><extProvInterval>{digits}</extProvInterval>{pairs}<rewriting>{rule}{shorter}</rewriting></account>"
+    )
+
+    found = lint(accountxml.loads(document, 20, "provider").values)
+
+    assert any(finding.key == "extProvInterval" and "whole number" in finding.what for finding in found)
+
+
+def test_the_linter_knows_the_passwords_that_the_phone_masks() -> None:
+    """A password by any name is told on its way over http."""
+    document = "<account><extProvUrl>http://p.example/?a=%account[sip_Password]%</extProvUrl></account>"
+
+    found = lint(accountxml.loads(document, 20, "provider").values)
+
+    assert any("sends %account[sip_Password]% to an http address" in finding.what for finding in found)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from http_message_signatures import HTTPMessageSigner, algorithms
@@ -33,14 +34,40 @@ def test_signing_again_gives_the_same() -> None:
 
 
 def test_an_answer_stays_genuine() -> None:
-    """A configuration of ten years ago still verifies: how old it may be is for others to say."""
+    """A configuration of ten years ago still verifies, and one of next century: a phone's clock may be wrong."""
     signing.verify(answer(created=CREATED - timedelta(days=3653)), "ACME", "theme", KEY.public_key())
+    signing.verify(answer(created=CREATED + timedelta(days=36530)), "ACME", "theme", KEY.public_key())
 
 
 def test_another_key_is_refused() -> None:
     """Only the pinned key counts."""
     with pytest.raises(Invalid, match="portal theme: the answer is not signed by the pinned portal key"):
         signing.verify(answer(OTHER), "ACME", "theme", KEY.public_key())
+
+
+def test_a_signature_that_fitted_vouches_for_nothing_else() -> None:
+    """What is remembered of a genuine answer lets no other body, header, status or key pass."""
+    genuine = answer()
+    signing.verify(genuine, "ACME", "theme", KEY.public_key())
+    others = (
+        msgspec.structs.replace(genuine, body=b"pip"),
+        msgspec.structs.replace(genuine, headers={**genuine.headers, "etag": '"5f2d"'}),
+        msgspec.structs.replace(genuine, status=206),
+    )
+
+    for other in others:
+        with pytest.raises(Invalid, match="was changed on its way"):
+            signing.verify(other, "ACME", "theme", KEY.public_key())
+    with pytest.raises(Invalid, match="not signed by the pinned portal key"):
+        signing.verify(genuine, "ACME", "theme", OTHER.public_key())
+
+
+def test_a_header_that_is_not_signed_says_nothing() -> None:
+    """What a cache adds on the way neither spoils an answer nor is looked at."""
+    genuine = answer()
+    carried = msgspec.structs.replace(genuine, headers={**genuine.headers, "age": "17", "date": "yesterday"})
+
+    signing.verify(carried, "ACME", "theme", KEY.public_key())
 
 
 def test_the_name_of_another_key_is_refused() -> None:

@@ -5,14 +5,29 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
+from offhook.core.diagnostics import Diagnostic
 from offhook.core.login import CloudId, Login
 from offhook.core.secret import Secret
-from offhook.phone.commands import Answer, Command, Fetch, FetchAll, Flow, NoAnswer, Reply, Save, Skip
+from offhook.phone.commands import (
+    Answer,
+    Command,
+    Fetch,
+    FetchAll,
+    Flow,
+    KeepTrust,
+    NoAnswer,
+    Remark,
+    Reply,
+    Save,
+    Skip,
+)
 from offhook.phone.device import Device
 from offhook.phone.flow import sign_in
+from offhook.phone.handset import Handset
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Saved
 from offhook.phone.stopped import Stopped
+from offhook.phone.trust import Trust
 from tests.world_portal import ADDRESS, World
 
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -24,10 +39,10 @@ _Result = TypeVar("_Result")
 
 
 class Play:
-    """One conversation: every command in order; `lost` names services that give no answer."""
+    """One conversation: every command in order; `lost` names services that give no answer; `handset` keeps things."""
 
-    def __init__(self, world: World, lost: dict[str, NoAnswer] | None = None) -> None:
-        self.world, self.lost = world, lost or {}
+    def __init__(self, world: World, lost: dict[str, NoAnswer] | None = None, handset: Handset | None = None) -> None:
+        self.world, self.lost, self.handset = world, lost or {}, handset
         self.commands: list[Command] = []
 
     def run(self, flow: Flow[_Result]) -> _Result:
@@ -44,6 +59,8 @@ class Play:
                     reply = self._answer(command)
                 case FetchAll(fetches=fetches):
                     reply = tuple(self._answer(one) for one in fetches)
+                case Save() | KeepTrust() if self.handset:
+                    reply = self.handset.act(command)
                 case _:
                     reply = None
 
@@ -57,7 +74,20 @@ class Play:
     @property
     def steps(self) -> list[str]:
         """What was wanted, in words."""
-        return [_word(command) for command in self.commands]
+        return [_word(command) for command in self.commands if not isinstance(command, KeepTrust | Remark)]
+
+    @property
+    def remarks(self) -> list[Diagnostic]:
+        """What was told to whoever mends it."""
+        return [command.diagnostic for command in self.commands if isinstance(command, Remark)]
+
+    def trust(self, url: str = ADDRESS) -> Trust:
+        """What a device would know of a portal by now."""
+        learned = Trust()
+        for command in self.commands:
+            if isinstance(command, KeepTrust) and command.portal == url:
+                learned = learned.and_also(command.trust)
+        return learned
 
 
 def _word(command: Command) -> str:

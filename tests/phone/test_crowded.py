@@ -141,7 +141,7 @@ def test_a_request_that_cannot_be_sent() -> None:
     with served(LivingWorld()) as address:
         (answer,) = asked(Request("GET", f"{address}/portal/key", headers=(("X-Name", "two\r\nlines"),)))
 
-    assert answer == NoAnswer(Why.UNREACHABLE, "the request cannot be sent")
+    assert answer == NoAnswer(Why.UNSENDABLE, "the request cannot be sent")
 
 
 def test_a_server_whom_nobody_trusts() -> None:

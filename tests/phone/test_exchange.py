@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 
+import httpx2
 import pytest
 
 from offhook.core.secret import Secret
 from offhook.core.webservice import Credentials, Request, Response
 from offhook.phone.commands import Answer, NoAnswer, Why
 from offhook.phone.exchange import exchange
+from offhook.phone.wire import Body, Deadline
 
 HEADERS = (
     ("User-Agent", "CloudSoftphone/1.5.6"),
@@ -204,3 +206,38 @@ def test_proof_is_given_once() -> None:
 
     assert answer == refused
     assert len(sent) == 2
+
+
+def test_a_body_of_exactly_the_limit_is_whole() -> None:
+    """One byte more is too large."""
+    for size, whole in ((10, True), (11, False)):
+        body = Body(10, Deadline(60))
+
+        wanted = body.add(b"x" * size)
+        answer = body.finished(httpx2.Response(200))
+
+        assert (wanted, isinstance(answer, Response)) == (whole, whole)
+
+
+def test_a_deadline_is_a_moment() -> None:
+    """Before it there is time left, after it a little at least, since a timeout of 0 means none."""
+    assert not Deadline(60).has_passed()
+    assert 59 < Deadline(60).left_s() <= 60
+    assert Deadline(-1).has_passed()
+    assert Deadline(-1).left_s() == 0.001
+
+
+@pytest.mark.parametrize(("redirects", "followed"), [(5, True), (6, False)])
+def test_five_redirects_are_followed(redirects: int, followed: bool) -> None:
+    """And no sixth."""
+    talk = exchange(Request("GET", "http://127.0.0.1/"))
+    next(talk)
+    for _ in range(redirects - 1):
+        talk.send(Response(302, {"location": "/on"}))
+
+    if followed:
+        assert talk.send(Response(302, {"location": "/on"})).url == "http://127.0.0.1/on"
+    else:
+        with pytest.raises(StopIteration) as over:
+            talk.send(Response(302, {"location": "/on"}))
+        assert over.value.value == NoAnswer(Why.REDIRECT, "more than 5 times")

@@ -7,12 +7,12 @@ import hashlib
 import msgspec
 import pytest
 
-from offhook.core import accountxml, mergeable, signing, theme, xml
+from offhook.core import accountxml, mergeable, screen, signing, theme, xml
 from offhook.core.dialplan import GlobalPart, QuickDial, QuickDials
 from offhook.core.errors import Invalid, NotFound, OffhookError, Refused, TooMany, Unavailable
 from offhook.core.login import CloudId, Login
 from offhook.core.mergeable import Value
-from offhook.core.screen import Texts, WhiteLabel
+from offhook.core.screen import QrOnly, Texts, WhiteLabel
 from offhook.core.secret import Secret
 from offhook.core.webservice import Request, Response
 from offhook.phone import editing
@@ -46,7 +46,10 @@ def test_a_portal_seen_for_the_first_time_is_asked_for_its_key() -> None:
 
     assert play.steps[0] == "portal key"
     assert saved.portal_key == key_of(play.world)
-    assert f"was seen for the first time and is trusted from now on: {saved.portal_key}" in saved.diagnostics[0].text
+    assert play.trust().key == saved.portal_key
+    told = f"was seen for the first time and is trusted from now on: {saved.portal_key}"
+    assert [str(remark) for remark in play.remarks] == [f"portal key: {told}"]
+    assert not saved.diagnostics
 
 
 def test_a_key_that_is_known_is_not_asked_for_again() -> None:
@@ -134,7 +137,7 @@ def test_account_placeholders_do_not_expand_before_there_is_an_account() -> None
 
     assert world.asked[-1].url.endswith("cloud_password=********")
     assert world.asked[-1].headers[-1] == ("X-Title", "%account[title]%")
-    assert [remark.text for remark in saved.diagnostics[1:]] == [
+    assert [remark.text for remark in saved.diagnostics] == [
         "%password% became asterisks, since the URL is not https",
         "%account[title]% is not known here and stays as it is",
     ]
@@ -242,7 +245,7 @@ def test_what_the_user_changed_survives_a_new_sign_in() -> None:
 
 
 def test_a_locked_key_does_not_survive() -> None:
-    """A provider's rank above the user's wins over the change, which is kept out with the reason."""
+    """A provider's rank above the user's wins over the change, which is remembered."""
     world = World()
     earlier = edited(signed_in(world), "codecOrder", "9")
     world.account = world.account.replace("</account>", '<codecOrder priority="50">18</codecOrder></account>')
@@ -250,7 +253,7 @@ def test_a_locked_key_does_not_survive() -> None:
     saved = signed_in(world, earlier=earlier)
 
     assert saved.account.text("codecOrder") == "18"
-    assert saved.account.kept_out["codecOrder"][0].reason == "rank 40 (user) is below rank 50 (provider)"
+    assert saved.account.keys["codecOrder"].replaced[0] == Value("9", 40, USER_SOURCE)
 
 
 def test_a_change_whose_licence_ended_does_not_survive() -> None:
@@ -288,7 +291,7 @@ def test_what_is_odd_is_told_and_tolerated() -> None:
 
     saved = signed_in(world)
 
-    assert [str(remark) for remark in saved.diagnostics[1:]] == [
+    assert [str(remark) for remark in saved.diagnostics] == [
         "theme: does not belong into the global part and was kept out",
         (
             "account part: came as 'text/html; charset=utf-8' where application/xml or text/xml belongs, "
@@ -441,11 +444,12 @@ def test_an_unknown_app() -> None:
 def test_what_was_tolerated_is_told_also_when_it_stops() -> None:
     """The remarks until then come with the error."""
     world = World()
+    world.instead["global"] = xml_answer("<p><theme/></p>")
     world.instead["prov"] = Response(403)
 
     early = stopped(world)
 
-    assert [remark.place for remark in early.remarks] == ["portal key"]
+    assert [remark.place for remark in early.remarks] == ["theme"]
 
 
 def test_a_portal_that_is_not_the_pinned_one_is_refused() -> None:
@@ -558,7 +562,7 @@ def test_limits_and_addresses_of_the_fetches() -> None:
 
     play.run(sign_in(ANN, PORTAL, DEVICE, NOW))
 
-    (ask_key, both, *_) = play.commands
+    ask_key, both, *_ = (command for command in play.commands if isinstance(command, Fetch | FetchAll))
     assert isinstance(ask_key, Fetch)
     assert isinstance(both, FetchAll)
     assert [ask_key.limit_bytes, *(one.limit_bytes for one in both.fetches)] == [4096, xml.MAX_BYTES, theme.MAX_BYTES]
@@ -587,7 +591,7 @@ def test_the_screen_of_a_white_label() -> None:
     assert play.steps == ["portal key", "screen"]
     assert offered.screen == world.screen
     assert offered.portal_key == key_of(world)
-    assert [remark.place for remark in offered.remarks] == ["portal key"]
+    assert [remark.place for remark in play.remarks] == ["portal key"]
 
 
 def test_a_screen_is_asked_for_with_the_key_that_is_pinned() -> None:
@@ -611,7 +615,6 @@ def test_a_screen_that_nobody_knows_stops() -> None:
 
     assert early.value.text == texts.UNUSABLE
     assert "wizard" in early.value.reason
-    assert early.value.remarks
 
 
 def test_what_a_provider_sends_is_read_as_it_was_written() -> None:
@@ -624,3 +627,88 @@ def test_what_a_provider_sends_is_read_as_it_was_written() -> None:
     assert saved.account.text("X-install-id") == "7D21"
     assert saved.account.get("rewriting") == Value("<rule/>", 20, "provider", markup=True)
     assert accountxml.dumps(saved.account.values()).count("\n") == 10
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\x1bb", "\ufffe"])
+def test_an_account_that_was_typed_holds_what_xml_holds(text: str) -> None:
+    """A link can bring any character; what no account can hold is told, and not saved."""
+    world = World()
+    world.base = msgspec.structs.replace(world.base, services={})
+
+    for login in (msgspec.structs.replace(ANN, username=text), msgspec.structs.replace(ANN, password=Secret(text))):
+        early = stopped(world, login)
+
+        assert early.text.endswith("Please check what you typed.")
+        assert "cannot be written in XML" in early.reason
+
+
+@pytest.mark.parametrize(
+    ("login", "text"),
+    [
+        (Login(CloudId.parse("DEMO"), "", Secret("s3cret")), "Please enter your username."),
+        (Login(CloudId.parse("DEMO"), " ", Secret("s3cret")), "Please enter your username."),
+        (Login(CloudId.parse("DEMO"), "ann"), "Please enter your password."),
+    ],
+)
+def test_an_empty_field_is_asked_of_the_person(login: Login, text: str) -> None:
+    """No provider is asked, so nobody is locked out for a slip."""
+    world = World()
+
+    early = stopped(world, login)
+
+    assert (early.text, early.service) == (text, "sign-in")
+    assert [request.url for request in world.asked if "/portal/" not in request.url] == []
+
+
+def test_an_empty_field_that_nobody_wants_is_none() -> None:
+    """A service that is not told the password does without; so does a screen that has no fields."""
+    world = World()
+    url = f"{ADDRESS}/prov?cloud_username=%username%&cloud_password=open"
+    own = msgspec.structs.replace(world.base, services={"InitialProvisioningUrl": url})
+    world.passwords = {"ann": "open"}
+    login = Login(CloudId.parse("DEMO"), "ann")
+
+    world.base, asking = own, world.base
+    assert signed_in(world, login).username == "ann"
+
+    world.base, world.passwords = asking, {"": ""}
+    play = Play(world)
+    shown = screen.show(QrOnly())
+    play.run(sign_in(Login(CloudId.parse("DEMO")), PORTAL, DEVICE, NOW, shown=shown))
+    assert play.saves
+    world.base = msgspec.structs.replace(asking, services={})
+    assert stopped(world, Login(CloudId.parse("DEMO"))).text == "Please enter your username."
+    world.base = msgspec.structs.replace(world.base, account={**asking.account, **account({"username": "lobby"})})
+    assert signed_in(world, Login(CloudId.parse("DEMO"))).account.text("username") == "lobby"
+
+
+def test_a_screen_of_bytes_that_are_no_text_stops() -> None:
+    """The signature is right, and still it is no screen."""
+    world = World()
+    for body in (b'{"mode":"classic","texts":{"title":"\xff"}}', b'{"mode":"classic","texts":{"title":"\\udc00"}}'):
+        world.instead["screen"] = world.signed("DEMO", "screen", "application/json", body)
+
+        with pytest.raises(texts.Stopped) as early:
+            Play(world).run(initial_screen(CloudId.parse("DEMO"), PORTAL, DEVICE))
+
+        assert (early.value.text, early.value.service, early.value.status) == (texts.UNUSABLE, "screen", 200)
+
+
+@pytest.mark.parametrize("status", [201, 203, 206])
+def test_any_success_counts(status: int) -> None:
+    """A provider may answer with any 2xx (D6)."""
+    world = World()
+    world.instead["prov"] = xml_answer(world.account, status)
+
+    assert signed_in(world).account.text("username") == "204"
+
+
+def test_what_is_odd_of_a_secret_is_not_quoted() -> None:
+    """The remark on a value that is none of its kind repeats it, unless it is a secret."""
+    world = World()
+    odd = "<voicemailPin>a b</voicemailPin><expires>soon</expires>"
+    world.account = world.account.replace("</account>", f"{odd}</account>")
+
+    saved = signed_in(world)
+
+    assert [remark.place for remark in saved.diagnostics] == ["expires"]

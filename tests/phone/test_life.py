@@ -615,3 +615,13 @@ def test_the_parts_that_are_left_out_are_told() -> None:
     assert not checked.news
     assert [skip.service for skip in play.all_of(Skip)] == ["global part"]
     assert repr(checked.news) == "News()"
+
+
+def test_a_number_that_is_no_text_is_kept_as_one() -> None:
+    """Whatever a command line brings, and however long: the history can be written, and the call ends by its name."""
+    play = phone()
+    odd = "1\udcff" + "2" * 1000
+
+    play.live(10, (1, events.CallBegan(odd)), (4, events.CallEnded(odd)))
+
+    assert [call.number for call in play.saved.history] == ["1?" + "2" * 254]

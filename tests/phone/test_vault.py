@@ -145,12 +145,15 @@ def test_a_theme_that_is_missing_says_so(place: Vault) -> None:
 
 
 def test_a_vault_without_its_key(place: Vault, tmp_path: Path) -> None:
-    """It is damaged, and the next save makes another key; a key that was no key is set aside."""
+    """It may be as good as ever, and nobody can tell; the next save makes another key, and sets aside what was none."""
     place.save(NEW, NEW_THEME)
     key = tmp_path / "keystore" / "vault.key"
     key.write_bytes(b"short")
 
-    assert place.load().damage == "keystore: the key is missing or damaged"
+    assert place.load() == Opened(locked=True)
+    assert place.load().trouble == "its key is missing, or is none"
+    with pytest.raises(Invalid, match="the key is missing or damaged"):
+        place.theme(NEW.theme)
 
     place.save(NEW, NEW_THEME)
 
@@ -329,3 +332,12 @@ def test_a_fault_is_found_by_the_lossy_disk() -> None:
         damaged += vault_on(disk.after_power_loss(Random(seed))).load().saved != NEW
 
     assert damaged
+
+
+@pytest.mark.parametrize(("size", "usable"), [(31, False), (32, True), (33, False)])
+def test_a_key_has_32_bytes(place: Vault, tmp_path: Path, size: int, usable: bool) -> None:
+    """Neither fewer nor more."""
+    place.save(NEW, NEW_THEME)
+    (tmp_path / "keystore" / "vault.key").write_bytes(b"k" * size)
+
+    assert (place.keystore.find() is not None) is usable

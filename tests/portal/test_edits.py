@@ -92,6 +92,9 @@ def test_another_mode_of_the_screen() -> None:
     ("settings", "removals", "fault"),
     [
         (["account.title"], [], "account.title: is not of the form PLACE=VALUE"),
+        (["=x"], [], "=x: is not of the form PLACE=VALUE"),
+        (["reprovisioning.interval_s=-5"], [], "reprovisioning.interval_s: is -5, where 0 to 31,622,400 is possible"),
+        (["account.codecOrder=abc"], [], 'account.codecOrder: "abc" is not a whole number; it takes a list'),
         (["acount.title=x"], [], "acount.title: is not known here; did you mean account?"),
         (["account=x"], [], "account: is a whole section"),
         (["quick_dials.lab=x"], [], "quick_dials.lab: is a whole entry"),

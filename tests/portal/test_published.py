@@ -113,7 +113,7 @@ async def test_the_date_of_an_answer_grows_when_it_changes_and_only_then(office:
     for expires in (60, 90, 60):
         office.live(an_app(expires=expires), a_theme())
         dates.append([(await office.published.part(LIVE, part)).modified_s for part in Part])
-    office.definitions["InitialProvisioningMethod"] = "POST"
+    office.definitions = {**office.definitions, "InitialProvisioningMethod": "POST"}
     office.portal.create(an_app("OTHER"))
 
     newest = await office.published.part(LIVE, Part.BASE)

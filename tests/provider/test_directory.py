@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offhook.core.dialplan import QuickDial, QuickDials, Removal
-from offhook.core.errors import Conflict, Invalid, NotFound
+from offhook.core.errors import Conflict, Invalid, NotFound, Unavailable
 from offhook.core.secret import Secret
 from offhook.provider import change as changes
 from offhook.provider.change import Change, Clear
+from offhook.provider.compose import Grant
 from offhook.provider.directory import Directory
 from offhook.provider.subscriber import Override, State, Subscriber
 from offhook.provider.tenant import Credential, Tenant
@@ -188,7 +189,7 @@ def test_what_is_odd_is_stored_and_remarked_upon(directory: Directory) -> None:
     remarks = {remark.place: remark.text for remark in outcome.remarks}
     assert "Did you mean allowMessage" in remarks["alowMessage"]
     assert "neither 1 (on) nor 0 (off)" in remarks["allowVideo"]
-    assert "may be a secret" in remarks["X-token"]
+    assert "X-token" not in remarks
     assert "locks the user out" in remarks["codecOrder"]
     assert outcome.subscriber.overrides["allowVideo"].value == "yes"
 
@@ -308,3 +309,50 @@ def test_changes_hide_what_they_hold(text: str, password: str) -> None:
     change = Change(password=Clear(Secret(f"canary{password}")), secrets={"pin": Secret(f"canary{text}")})
 
     assert "canary" not in f"{change} {change!r} {change.password!r}"
+
+
+def test_an_override_that_is_a_secret_is_sealed(provider: Provider, directory: Directory) -> None:
+    """It is kept as the SIP password is, sent as it was given, and setting it once more is no change."""
+    change = Change(overrides={"X-token": Override("canary", rank=30), "title": Override("T")})
+    first = directory.add("EXAMPLE", "ann", PASSWORD, change).subscriber
+
+    again = directory.change("EXAMPLE", "ann", change).subscriber
+    stored = provider.subscribers.get("EXAMPLE", "ann")
+
+    composed = provider.composer.compose(Tenant("EXAMPLE"), stored, Grant("I", Secret("t")))
+    assert again.revision == first.revision
+    assert stored.overrides["X-token"].sealed
+    assert not stored.overrides["title"].sealed
+    assert "canary" not in repr(stored) + msgspec.json.encode(stored).decode() + repr(change.overrides)
+    assert (composed.document.text("X-token"), composed.document.keys["X-token"].value.rank) == ("canary", 30)
+    assert directory.opened(stored).overrides["X-token"].value == "canary"
+
+
+def test_a_sealed_override_opens_only_where_it_was_put(provider: Provider, directory: Directory) -> None:
+    """Whoever can write to the database alone cannot move it to another user or key, nor show it as an attribute."""
+    change = Change(overrides={"X-token": Override("canary")}, secrets={"pin": Secret("4711")})
+    ann = directory.add("EXAMPLE", "ann", PASSWORD, change).subscriber
+    directory.add("EXAMPLE", "bob", PASSWORD)
+    bob = directory.get("EXAMPLE", "bob")
+    elsewhere = [
+        msgspec.structs.replace(bob, overrides=ann.overrides),
+        msgspec.structs.replace(ann, overrides={"X-secret": ann.overrides["X-token"]}),
+        msgspec.structs.replace(ann, overrides={"X-token": Override(ann.secrets["pin"], sealed=True)}),
+    ]
+
+    for moved in elsewhere:
+        with pytest.raises(Unavailable, match="cannot be opened"):
+            directory.opened(moved)
+
+
+def test_an_override_of_before_is_sealed_when_it_is_set_anew(provider: Provider, directory: Directory) -> None:
+    """What an earlier release kept readable goes on being sent, and is sealed as soon as somebody sets it."""
+    provider.has_user("ann@EXAMPLE", overrides={"X-token": Override("canary")})
+    before = directory.get("EXAMPLE", "ann")
+
+    directory.change("EXAMPLE", "ann", Change(overrides={"X-token": Override("canary")}))
+
+    after = directory.get("EXAMPLE", "ann")
+    assert directory.opened(before).overrides["X-token"].value == "canary"
+    assert (before.overrides["X-token"].sealed, after.overrides["X-token"].sealed) == (False, True)
+    assert directory.opened(after).overrides["X-token"].value == "canary"

@@ -141,6 +141,48 @@ def test_what_was_odd_is_told(provider: Provider) -> None:
     assert [each.key for each in elsewhere.lines] == ["cloud_username", "cloud_password", "X-install-id"]
 
 
+def test_what_a_phone_would_refuse_is_told(provider: Provider) -> None:
+    """An account without what every account needs is refused, in the words that its user would read."""
+    texts = {"host": " ", "codecOrder": "abc", "wsContactsAuthPassword": "canary"}
+    base = Base("EXAMPLE", 3, {key: Value(text, PORTAL, SOURCE) for key, text in texts.items()}, {}, {})
+    provider.has_tenant(Tenant("EXAMPLE", template="<account><note>{pin}</note></account>"))
+    provider.has_user("bob@EXAMPLE")
+    explain = Explain(
+        subscribers=provider.subscribers, tenants=provider.tenants, composer=provider.composer, portal=Bare(base)
+    )
+
+    found = explain.account("bob", EXAMPLE)
+
+    said = {remark.place: remark.text for remark in found.diagnostics}
+    assert list(said)[:3] == ["title", "username", "host"]
+    assert '"host: is empty"' in said["host"]
+    assert "offhook app edit EXAMPLE --set account.host=..." in said["host"]
+    assert "--sip-username" in said["username"]
+    assert said["codecOrder"].startswith('"abc" is not')
+    assert "canary" not in str(said)
+
+
+class Bare:
+    """One app with little in it, and nothing Editable."""
+
+    def __init__(self, base: Base) -> None:
+        self._base = base
+
+    def base(self, cloud_id: str, editable: bool) -> Base | None:
+        return None if editable else self._base
+
+
+def test_a_star_without_an_editable_version_is_refused(provider: Provider) -> None:
+    """Nobody is told that there is no such app when only its Editable version is missing (D1)."""
+    portal = Bare(Base("EXAMPLE", 3, {}, {}, {}))
+    explain = Explain(
+        subscribers=provider.subscribers, tenants=provider.tenants, composer=provider.composer, portal=portal
+    )
+
+    with pytest.raises(NotFound, match="has no Editable version"):
+        explain.account("ann", CloudId.parse("EXAMPLE*"))
+
+
 def test_nobody_and_nowhere(provider: Provider) -> None:
     """Who or what is not there is said so."""
     with pytest.raises(NotFound):

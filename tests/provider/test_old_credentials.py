@@ -16,7 +16,7 @@ from offhook.provider.definitions import account_keys
 from offhook.provider.directory import Directory
 from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Credential, Tenant
-from offhook.storage.subscribers import BURIED_S
+from offhook.storage.subscribers import KEPT_S
 from offhook.web.http import Call
 from tests.world_directory import directory_of
 from tests.world_provider import Phone, Provider
@@ -94,7 +94,7 @@ def test_the_other_installs_of_a_removed_user_keep_no_password(provider: Provide
     directory.remove("VENDOR", "johndow")
 
     kept = [bool(install["password"]) for install in provider.installs()]
-    provider.clock.time_s += BURIED_S + 1
+    provider.clock.time_s += KEPT_S + 1
     directory.remove("EXAMPLE", "ann")
 
     assert kept == [False, True]

@@ -53,3 +53,15 @@ def test_what_is_odd_is_tolerated() -> None:
 def test_usual_settings_are_fine() -> None:
     """A new Cloud ID needs nothing."""
     assert tenancy.check(Tenant("SHOP")) == ()
+
+
+def test_values_of_the_wrong_kind_are_remarked_upon() -> None:
+    """They go to every phone, which takes them for the default: said before that, unless a placeholder stands there."""
+    template = "<account><codecOrder>abc</codecOrder><expires>{expires}</expires><hots>x</hots></account>"
+
+    remarks = [str(remark) for remark in tenancy.check(Tenant("SHOP", template=template), ["expires"])]
+
+    assert [remark.partition(". ")[0] for remark in remarks] == [
+        'template, codecOrder: "abc" is not a whole number',
+        "template, hots: is not a known key",
+    ]

@@ -16,7 +16,7 @@ from offhook.provider.subscriber import Argon2, Bcrypt, Override, Sealed, State,
 from offhook.storage import subscribers as module
 from offhook.storage.database import Database
 from offhook.storage.subscribers import SubscriberStore
-from offhook.storage.tables import install
+from offhook.storage.tables import decision, install
 
 ANN = Subscriber(
     "EXAMPLE",
@@ -109,6 +109,27 @@ def test_who_is_removed_takes_the_installs_along(store: SubscriberStore, databas
     assert sorted(map(tuple, rows)) == [(ann.id, "deleted", 7), (bob.id, "", 0)]
     store.remove("EXAMPLE", "bob", 8)
     assert store.add(ANN).id == bob.id + 1
+
+
+def test_what_is_left_of_the_removed_is_forgotten_at_last(store: SubscriberStore, database: Database) -> None:
+    """Long after a user was removed the installs go as well, but for one whose logout is still held back."""
+    row = {"cloud_id": "EXAMPLE", "token_hash": b"h", "device": "", "user_agent": "", "created_s": 1}
+    for number, name in enumerate(("ann", "bob", "eve", "joe")):
+        one = store.add(Subscriber("EXAMPLE", name, Sealed("x")))
+        with database.begin() as connection:
+            connection.execute(sa.insert(install), row | {"id": name, "subscriber_id": one.id})
+        if name != "joe":
+            store.remove("EXAMPLE", name, 100 if name in {"ann", "eve"} else 101 + number)
+        if name == "eve":
+            with database.begin() as connection:
+                newest = sa.select(sa.func.max(decision.c.no)).scalar_subquery()
+                connection.execute(sa.update(decision).where(decision.c.no == newest).values(stage="held"))
+
+    store.remove("EXAMPLE", "joe", 101 + module.KEPT_S)
+
+    with database.read() as connection:
+        left = connection.execute(sa.select(install.c.id).order_by(install.c.id)).scalars().all()
+    assert left == ["bob", "eve", "joe"]
 
 
 def test_very_many_are_listed_by_name_in_pages(store: SubscriberStore) -> None:

@@ -11,7 +11,16 @@ from offhook.cli import app_view as view
 from offhook.cli.asking import confirm
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, print_object, reported
-from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, RevealOption, YesOption, examples
+from offhook.cli.options import (
+    CloudIdArgument,
+    DataOption,
+    JsonOption,
+    RevealOption,
+    YesOption,
+    examples,
+    here,
+    new_cloud_id,
+)
 from offhook.cli.options import author as this_user
 from offhook.cli.options import cloud_id as parse_cloud_id
 from offhook.core.login import CloudId
@@ -73,10 +82,11 @@ def create(
 ) -> None:
     """Make an app, as an Editable version whose users come from our own provider service."""
     with reported(as_json=json), open_desk(data) as desk:
-        account = {"title": name or parse_cloud_id(app_id)} | ({"host": host} if host else {})
-        made = reading.from_document({"cloud_id": parse_cloud_id(app_id), "name": name, "account": account})
+        new = new_cloud_id(app_id)
+        account = {"title": name or new} | ({"host": host} if host else {})
+        made = reading.from_document({"cloud_id": new, "name": name, "account": account})
         version = desk.portal.create(made, author=_author(author), note=note)
-        _done(version, f"Made {version.cloud_id}. Next: offhook app publish {version.cloud_id}", json=json)
+        _done(version, f"Made {version.cloud_id}. Next: offhook app publish {version.cloud_id}{here(data)}", json=json)
 
 
 @app.command(
@@ -110,8 +120,8 @@ def edit(
             version = portal.accept(proposal, by, note) if proposal.plan.lines else version
         if to is not None:
             record["files"] = [str(path) for path in _write(portal, version, to, force=force)]
-        written = f"Wrote {version} into {to}. When its files are edited: offhook app apply {to}"
-        _done(version, _next_step(version) if to is None else written, json=json, **record)
+        written = f"Wrote {version} into {to}. When its files are edited: offhook app apply {to}{here(data)}"
+        _done(version, _next_step(version, data) if to is None else written, json=json, **record)
 
 
 @app.command(
@@ -143,7 +153,7 @@ def apply(
                     version = portal.publish(name, Ground(version.stamp, proposal.seen.live), by, note)
             else:
                 version = portal.show(name, State.LIVE if publish else None)
-            _done(version, _next_step(version), json=json, **record)
+            _done(version, _next_step(version, data), json=json, **record)
 
 
 @app.command(epilog=examples("offhook app publish EXAMPLE", 'offhook app publish EXAMPLE --yes --note "codecs"'))
@@ -168,7 +178,7 @@ def publish(
             version = desk.portal.publish(name, proposal.seen, _author(author), note)
         else:
             version = desk.portal.show(name, State.LIVE)
-        _done(version, _next_step(version), json=json, **record)
+        _done(version, _next_step(version, data), json=json, **record)
 
 
 @app.command(epilog=examples("offhook app show EXAMPLE", "offhook app show EXAMPLE --version live --json"))
@@ -228,7 +238,7 @@ def restore(
         else:
             confirm(f"{name}: Make this the Editable?", yes=yes)
             version = portal.accept(proposal, by, note)
-        _done(version, _next_step(version), json=json, **record)
+        _done(version, _next_step(version, data), json=json, **record)
 
 
 @app.command(epilog=examples("offhook app export EXAMPLE ./example", "offhook app export EXAMPLE ./old --version 3"))
@@ -275,11 +285,12 @@ def _write(portal: Portal, version: Version, to: Path, *, force: bool) -> list[P
     return folders.write(to, version.app, portal.theme(version), replace=force)
 
 
-def _next_step(version: Version) -> str:
+def _next_step(version: Version, data: Path | None) -> str:
     name = version.cloud_id
     if version.state is State.LIVE:
         return f"Version {version.number} of {name} is Live."
-    return f"The Editable of {name} is version {version.number}. Test it as {name}*, then: offhook app publish {name}"
+    then = f"offhook app publish {name}{here(data)}"
+    return f"The Editable of {name} is version {version.number}. Test it as {name}*, then: {then}"
 
 
 def _which(app_id: str, which: str | None) -> State | int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -13,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from offhook.cli.exits import plain
-from offhook.core.keys import is_secret
+from offhook.cli.moments import iso, shown
+from offhook.core import masking
 from offhook.core.mergeable import Value
-from offhook.core.secret import MASK
 from offhook.core.theme import Theme
 from offhook.portal import writing
 from offhook.portal.app import App
@@ -55,7 +54,7 @@ def show_version(version: Version, theme: Theme, *, reveal: bool) -> None:
 
 def headline(version: Version) -> str:
     """A version in one line."""
-    when = f"published {_when(version.published_s)}" if version.published_s else f"changed {_when(version.changed_s)}"
+    when = f"published {shown(version.published_s)}" if version.published_s else f"changed {shown(version.changed_s)}"
     by = f" by {version.author}" if version.author else ""
     return f"Version {version.number} of {version.cloud_id} ({version.state}), {when}{by}" + _after(version.note)
 
@@ -68,8 +67,8 @@ def show_history(versions: Iterable[Version]) -> None:
         table.add_row(
             str(version.number),
             state,
-            _when(version.published_s) if version.published_s else "",
-            _when(version.changed_s),
+            shown(version.published_s) if version.published_s else "",
+            shown(version.changed_s),
             plain(version.author),
             plain(version.note),
         )
@@ -85,7 +84,7 @@ def show_all(versions: Iterable[Version]) -> None:
     for cloud_id, standing in apps.items():
         numbers = [str(standing[state].number) if state in standing else "" for state in (State.LIVE, State.EDITABLE)]
         newest = max(standing.values(), key=lambda version: version.changed_s)
-        table.add_row(cloud_id, plain(newest.app.name), *numbers, _when(newest.changed_s))
+        table.add_row(cloud_id, plain(newest.app.name), *numbers, shown(newest.changed_s))
     _console().print(table)
 
 
@@ -107,9 +106,9 @@ def version_record(version: Version, *, whole: bool = False, reveal: bool = Fals
         "name": version.app.name,
         "author": version.author,
         "note": version.note,
-        "created_s": version.created_s,
-        "changed_s": version.changed_s,
-        "published_s": version.published_s,
+        "created_at": iso(version.created_s),
+        "changed_at": iso(version.changed_s),
+        "published_at": iso(version.published_s),
         "theme": version.theme,
     }
     return record | ({"app": writing.to_document(version.app if reveal else masked(version.app))} if whole else {})
@@ -122,7 +121,7 @@ def print_list(records: Iterable[dict[str, Any]]) -> None:
 
 def masked(app: App) -> App:
     """An app whose secrets cannot be read."""
-    hidden = {key: MASK if is_secret(key) and text else text for key, text in app.services.items()}
+    hidden = {key: masking.masked(key, text) for key, text in app.services.items()}
     return msgspec.structs.replace(
         app,
         account=_masked(app.account),
@@ -133,18 +132,15 @@ def masked(app: App) -> App:
 
 
 def _masked(values: dict[str, Value]) -> dict[str, Value]:
-    return {
-        key: msgspec.structs.replace(value, content=MASK, markup=False) if is_secret(key) and value.content else value
-        for key, value in values.items()
-    }
+    return {key: _hidden(value, masking.masked(key, value.content)) for key, value in values.items()}
+
+
+def _hidden(value: Value, shown: str) -> Value:
+    return value if shown == value.content else msgspec.structs.replace(value, content=shown, markup=False)
 
 
 def _after(note: str) -> str:
     return f": {note}" if note else ""
-
-
-def _when(time_s: int) -> str:
-    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _table(*headings: str) -> Table:

@@ -8,35 +8,68 @@ from typing import Final
 
 import typer
 
-from offhook.cli.exits import Misused
+from offhook.cli.exits import Misused, brief
 from offhook.core.secret import Secret
 
 MAX_LINE: Final = 16 * 1024
 STDIN: Final = Path("-")
+_NO_TEXT: Final = "it is not UTF-8 text"
+
+
+def attended() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def confirm(question: str, *, yes: bool) -> None:
     """Go on only when the person says yes; without a terminal, `--yes` must have said so. Raises Misused."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not attended():
         raise Misused(f"{question} Nobody is there to say so: give --yes.")
     typer.confirm(question, abort=True, err=True)
 
 
 def password(prompt: str, otherwise: str) -> Secret:
     """Ask for a new password twice, unseen; raises Misused without a terminal, saying what to do `otherwise`."""
-    if not sys.stdin.isatty():
+    if not attended():
         raise Misused(otherwise)
-    return Secret(typer.prompt(prompt, hide_input=True, confirmation_prompt=True, err=True))
+    return _typed(prompt, hidden=True, twice=True)
+
+
+def known_password(prompt: str) -> Secret:
+    """Ask for a password that the person has already, unseen; it may be empty. Raises Misused."""
+    return _typed(prompt, hidden=True)
+
+
+def words(prompt: str) -> str:
+    """Ask for some words; an empty answer stays empty. Raises Misused."""
+    return _typed(prompt).reveal()
+
+
+def needed_words(prompt: str) -> str:
+    """Ask until there is an answer. Raises Misused."""
+    while not (answer := words(prompt).strip()):
+        typer.echo("Nothing was typed. Something is needed here; Ctrl-C ends.", err=True)
+    return answer
+
+
+def _typed(prompt: str, *, hidden: bool = False, twice: bool = False) -> Secret:
+    # With a default, even an empty one, the library would take an empty new password.
+    default = None if twice else ""
+    try:
+        return Secret(
+            typer.prompt(prompt, default, show_default=False, hide_input=hidden, confirmation_prompt=twice, err=True)
+        )
+    except UnicodeDecodeError:
+        raise Misused("What was typed is not UTF-8 text.") from None
 
 
 def line() -> Secret:
-    """The next line of the standard input; raises Misused when it is no text."""
-    try:
-        return Secret(sys.stdin.buffer.readline(MAX_LINE).decode().rstrip("\r\n"))
-    except UnicodeDecodeError:
-        raise Misused("What stands on the standard input is not UTF-8 text.") from None
+    """The next line of the standard input, without its end and nothing else; raises Misused when it is no text."""
+    if sys.stdin is None:
+        raise Misused("There is no standard input to read a line from.")
+    return Secret(_one_line(sys.stdin.buffer.readline(MAX_LINE + 1), "What stands on the standard input"))
 
 
 def secret_from(path: Path) -> Secret:
@@ -44,10 +77,10 @@ def secret_from(path: Path) -> Secret:
     if path == STDIN:
         return line()
     try:
-        with path.open(encoding="utf-8") as file:
-            return Secret(file.readline(MAX_LINE).rstrip("\r\n"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misused(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}.") from None
+        with path.open("rb") as file:
+            return Secret(_one_line(file.readline(MAX_LINE + 1), str(path)))
+    except OSError as error:
+        raise Misused(f"{brief(str(path))} cannot be read: {error.strerror}.") from None
 
 
 def text_from(path: Path, limit_bytes: int) -> str:
@@ -56,7 +89,18 @@ def text_from(path: Path, limit_bytes: int) -> str:
         with path.open("rb") as file:
             content = file.read(limit_bytes + 1)
         if len(content) > limit_bytes:
-            raise Misused(f"{path} has more than {limit_bytes:,} bytes.")
+            raise Misused(f"{brief(str(path))} has more than {limit_bytes:,} bytes.")
         return content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise Misused(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}.") from None
+        reason = getattr(error, "strerror", None) or _NO_TEXT
+        raise Misused(f"{brief(str(path))} cannot be read: {reason}.") from None
+
+
+def _one_line(content: bytes, what: str) -> str:
+    """A line as text. Its end alone is taken off: a password may end in blanks."""
+    if len(content) > MAX_LINE:
+        raise Misused(f"{what} has a line of more than {MAX_LINE:,} bytes.")
+    try:
+        return content.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except UnicodeDecodeError:
+        raise Misused(f"{what} is not UTF-8 text.") from None

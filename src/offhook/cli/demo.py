@@ -3,37 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import signal
 import socket
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
-import segno
 import typer
 from rich.progress import Progress
 
-from offhook.cli import phone_view
-from offhook.cli.exits import Exit, reported
+from offhook.cli import asking, phone_view
+from offhook.cli.called import ours
+from offhook.cli.exits import reported
 from offhook.cli.options import DataOption
+from offhook.cli.phone_attempt import Attempt
+from offhook.cli.phone_qr import print_qr
+from offhook.cli.phone_view import Steps
+from offhook.core.errors import Conflict, Invalid, OffhookError, Unavailable
 from offhook.core.login import CloudId, Link, write_link
 from offhook.core.secret import Secret
+from offhook.phone.handset import Handset
+from offhook.phone.portal import Portal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from offhook.web.server import Server
+USERNAME: Final = "ann"
+PORT: Final = 8080
+READY_WITHIN_S: Final = 10.0
 
-USERNAME = "ann"
-PORT = 8080
+
+class Serves(Protocol):
+    """A server as the demo needs it."""
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Serve until told to stop; `ready` is called as soon as connections are taken."""
+
+    def stop(self) -> None:
+        """Return from `run` soon."""
 
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the first phone has signed in.")] = False,
-    port: Annotated[int, typer.Option(help="Port to serve on; by default 8080, or a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; by default 8080, or a free one.")] = 0,
     data: DataOption = None,
 ) -> None:
     """Start a small telephone company and sign a phone in.
@@ -44,22 +60,20 @@ def demo(
     Example: offhook demo --once
     """
     console = phone_view.console_for()
-    stay = sys.stdin.isatty() and sys.stdout.isatty() and not once
+    stay = asking.attended() and sys.stdout.isatty() and not once
     with reported(), _folder(data) as folder:
-        run = _Demo(console, folder, port or _free_port(), stay=stay)
+        run = Demo(console, folder, _free_port(port), stay=stay)
         run.found()
         run.serve()
-    raise typer.Exit(run.exit_code)
 
 
-class _Demo:
+class Demo:
     """One run of the demo."""
 
     def __init__(self, console: Console, folder: Path, port: int, *, stay: bool) -> None:
         self.console, self.folder, self.stay = console, folder, stay
         self.address = f"127.0.0.1:{port}"
         self.url = f"http://{self.address}"
-        self.exit_code: int = Exit.FAILED
 
     def found(self) -> None:
         """Make the company, unless it is there already."""
@@ -70,11 +84,11 @@ class _Demo:
             task = progress.add_task("Setting up the Demo Telephone Company", total=20)
             company.found(desk, lambda _: progress.advance(task))
             password = Secret(company.password(USERNAME))
-            self.link = write_link(Link(CloudId.parse(company.CLOUD_ID), USERNAME, password))
+            self.link = Link(CloudId.parse(company.CLOUD_ID), USERNAME, password)
         self.console.print("[bold]The Demo Telephone Company[/] has an app, DEMO, and twenty users.\n")
 
     def serve(self) -> None:
-        """Serve portal and provider; sign the phone in beside it; stay until told to go."""
+        """Serve portal and provider; sign the phone in beside it; stay until told to go. Raises OffhookError."""
         from offhook import wiring
         from offhook.config import DataFolder
         from offhook.web.settings import Listen, Serving
@@ -82,45 +96,55 @@ class _Demo:
         serving = Serving(Listen.parse(self.address), self.url)
         events = self.folder / "events.jsonl"
         with events.open("ab") as stream, wiring.service(DataFolder(self.folder), serving, events=stream) as server:
-            asyncio.run(self._run(server))
+            asyncio.run(self.run(server))
 
-    async def _run(self, server: Server) -> None:
-        loop = asyncio.get_running_loop()
-
-        def phone() -> None:
-            try:
-                self._sign_in()
-            finally:
-                if not self.stay or self.exit_code:
-                    loop.call_soon_threadsafe(server.stop)
-
-        await server.run(lambda: threading.Thread(target=phone, name="phone").start())
-
-    def _sign_in(self) -> None:
-        from offhook.cli.phone import sign_in
-
-        self.console.print(f"[bold]A phone signs in as {USERNAME}@DEMO[/]\n")
+    async def run(self, server: Serves, ready_within_s: float = READY_WITHIN_S) -> None:
+        """Both in one loop: when either ends early, the other is ended in order. Raises OffhookError."""
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        # A terminal that is closed must not leave the folder behind; the server minds the other signals.
+        loop.add_signal_handler(signal.SIGHUP, server.stop)
+        serving = loop.create_task(server.run(ready.set))
+        phone = loop.create_task(self._phone(ready, ready_within_s))
+        await asyncio.wait((serving, phone), return_when=asyncio.FIRST_COMPLETED)
+        if serving.done() or not self.stay or phone.cancelled() or phone.exception():
+            phone.cancel()
+            server.stop()
+        await serving
         try:
-            sign_in(self.link, portal=self.url, state=self.folder / "phone")
-        except typer.Exit as ended:
-            self.exit_code = ended.exit_code
-            return
-        self.exit_code = Exit.OK
+            await phone
+        except asyncio.CancelledError:
+            raise OffhookError("The demo was ended before the phone had signed in.") from None
+
+    async def _phone(self, ready: asyncio.Event, ready_within_s: float) -> None:
+        try:
+            async with asyncio.timeout(ready_within_s):
+                await ready.wait()
+        except TimeoutError:
+            raise Unavailable(
+                f"Nobody can be reached at {self.address} within {ready_within_s:g} seconds. Is the loopback interface "
+                "up (`ip link set lo up`), and does no firewall close it?"
+            ) from None
+        self.console.print(f"[bold]A phone signs in as {USERNAME}@DEMO[/]\n")
+        attempt = Attempt(Handset(self.folder / "phone"), Steps(self.console))
+        saved = await attempt.sign_in_as(self.link.login(), Portal.parse(self.url))
+        phone_view.print_all(attempt.handset, saved, attempt.remarks)
         if self.stay:
             self._try_next()
 
     def _try_next(self) -> None:
-        qr = segno.make(self.link, error="m")
-        self.console.print("\n[bold]Scan this[/] with a phone that speaks csc: links, or try in another terminal:\n")
-        qr.terminal(compact=True)
+        offhook = ours(sys.argv[0])
+        self.console.print("\n[bold]Try in another terminal[/]\n")
         for command in (
-            f"offhook phone sign-in bob@DEMO --portal {self.url} --state bobs-phone      # password demo-bob",
-            f"offhook explain {USERNAME}@DEMO --data {self.folder}",
-            f"offhook user set {USERNAME}@DEMO --set codecOrder=9,8,0 --data {self.folder}",
+            f"{offhook} phone sign-in bob@DEMO --portal {self.url} --state bobs-phone      # password demo-bob",
+            f"{offhook} explain {USERNAME}@DEMO --data {self.folder}",
+            f"{offhook} user set {USERNAME}@DEMO --set codecOrder=9,8,0 --data {self.folder}",
         ):
-            self.console.print(f"  {command}", highlight=False, soft_wrap=True)
+            self.console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
         self.console.print(f"\nPortal    {self.url}/portal/DEMO/base\nProvider  {self.url}/prov", highlight=False)
-        self.console.print(f"Events    {self.folder / 'events.jsonl'}\n\nCtrl-C ends the demo.", highlight=False)
+        self.console.print(f"Events    {self.folder / 'events.jsonl'}", highlight=False, markup=False, soft_wrap=True)
+        self.console.print("\n[bold]Or scan this[/] as ann, with a phone that speaks csc: links")
+        print_qr(self.console, write_link(self.link))
+        self.console.print(f"It names no portal: this one is {self.url}. Ctrl-C ends the demo.", highlight=False)
 
 
 @contextmanager
@@ -132,14 +156,18 @@ def _folder(named: Path | None) -> Iterator[Path]:
         yield Path(temporary)
 
 
-def _free_port() -> int:
-    """8080, which is easy to remember, or any other that is free."""
-    for port in (PORT, 0):
+def _free_port(named: int) -> int:
+    """The port named, or 8080, which is easy to remember, or any other that is free. Raises Conflict or Invalid."""
+    for port in (named,) if named else (PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+            except OSError as error:
+                if not named:
+                    continue
+                if error.errno == errno.EADDRINUSE:
+                    raise Conflict(f"Port {port} is in use. Choose another one with --port.") from None
+                raise Invalid.at("--port", f"{port} is not to be had: {error.strerror}") from None
             return int(probe.getsockname()[1])
-    return PORT
+    raise Unavailable("No port of 127.0.0.1 is to be had. Is the loopback interface up (`ip link set lo up`)?")

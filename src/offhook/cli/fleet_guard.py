@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -12,6 +11,7 @@ import typer
 from offhook.cli import asking
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import plain, print_object, reported
+from offhook.cli.moments import shown, with_moments
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, YesOption, cloud_id, examples, user
 from offhook.core.errors import Invalid
 from offhook.provider.guarding import Cancellation, Decision, Report
@@ -36,7 +36,7 @@ DecisionOption: TypeAlias = Annotated[
 ]
 
 
-@app.command()
+@app.command(epilog=examples("offhook fleet-guard show", "offhook fleet-guard show EXAMPLE --json"))
 def show(
     app_id: Annotated[
         str | None, typer.Argument(help="Which Cloud ID; all that hold logouts back if left out.", metavar="[CLOUDID]")
@@ -44,11 +44,15 @@ def show(
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show the decisions that are held back: who made them, when, on how many users, and how many of those are gone."""
+    """Show the decisions that are held back: who made them, when, on how many users, and how many of those are gone.
+
+    Example: offhook fleet-guard show EXAMPLE
+    """
     with reported(as_json=json), open_desk(data) as desk:
         reports = desk.guarding.show(cloud_id(app_id) if app_id else None)
     if json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(reports)).decode() + "\n")
+        records = [_record(report) for report in reports]
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(records)).decode() + "\n")
         return
     if not reports:
         typer.echo("Nothing is held back.")
@@ -85,7 +89,7 @@ def release(
         _tell({"cloud_id": named, "released": count}, f"Released {count:,} users of {named}.", json=json)
 
 
-@app.command()
+@app.command(epilog=examples("offhook fleet-guard cancel EXAMPLE", "offhook fleet-guard cancel EXAMPLE --decision 7"))
 def cancel(
     app_id: CloudIdArgument,
     decision: DecisionOption = 0,
@@ -97,6 +101,8 @@ def cancel(
 
     Suspended users are resumed, expired accounts have their earlier date, revoked installs are active again. Users who
     were removed stay so, and their phones held.
+
+    Example: offhook fleet-guard cancel EXAMPLE
     """
     with reported(as_json=json), open_desk(data) as desk:
         named = cloud_id(app_id)
@@ -120,6 +126,11 @@ def _tell(record: dict[str, Any], said: str, *, json: bool) -> None:
         typer.echo(said)
 
 
+def _record(report: Report) -> dict[str, Any]:
+    record: dict[str, Any] = msgspec.to_builtins(report)
+    return record | {"decisions": [with_moments(one) for one in record["decisions"]]}
+
+
 def _show(report: Report) -> None:
     if not report.held:
         typer.echo(f"{report.cloud_id}: nothing is held back.")
@@ -135,9 +146,5 @@ def _line(one: Decision) -> str:
     who = f"by {plain(one.author)}" if one.author else "by the date" if one.reason is Ending.EXPIRED else "by somebody"
     users = ", ".join(plain(name) for name in one.examples)
     stage = "held" if one.held else "going on"
-    said = f"decision {one.no}: {one.users:,} users {one.reason} {who}, {_when(one.made_s)}, {one.gone:,} gone, {stage}"
+    said = f"decision {one.no}: {one.users:,} users {one.reason} {who}, {shown(one.made_s)}, {one.gone:,} gone, {stage}"
     return f"{said} ({users})" if users else said
-
-
-def _when(time_s: int) -> str:
-    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S} UTC"

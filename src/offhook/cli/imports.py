@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from offhook.cli import asking, plan_view
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import print_object, reported
-from offhook.cli.options import DataOption, JsonOption, YesOption, author, cloud_id, examples
+from offhook.cli.options import DataOption, JsonOption, YesOption, author, examples, here, new_cloud_id
 from offhook.core.catalogue import KEYS
 from offhook.core.errors import Invalid
 from offhook.provider import template as templates
@@ -30,6 +32,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_NO_HOST: Final = (
+    "neither --host nor the template names a SIP host for all users. Phones that sign in by our own portal will refuse "
+    'their account ("host: is empty"). Repeat this with --host SIPHOST, unless the vendor\'s portal names it.'
+)
 _CSV: Final = examples(
     "offhook import csv users/SAMPLE.csv --template extProv/SAMPLE.xml --cloud-id SAMPLE --host sip.example.net",
     "offhook import csv users/SAMPLE.csv --cloud-id SAMPLE --dry-run",
@@ -76,11 +82,15 @@ def import_csv(
         text = None if template is None else asking.text_from(template, templates.MAX_BYTES)
         with watch.running(), plan_view.progress(stream) as tick:
             manner = Manner(author(), replace_passwords, tick)
-            plan = desk.importer.plan_vendor(stream, cloud_id(app_id), text, credential, manner)
+            plan = desk.importer.plan_vendor(stream, new_cloud_id(app_id), text, credential, manner)
         with closing(plan):
+            host = host or desk.host_of(plan.tenant)
+            lacks_host = plan.tenant_is == "new" and not host
             if not json:
                 plan_view.show(plan, str(file))
-            written, app_made = 0, False
+            if lacks_host:
+                _warn(_NO_HOST)
+            written, app_made = None, False
             if not plan.is_empty and not dry_run:
                 if plan.changes_what_exists:
                     asking.confirm(_question(plan), yes=yes)
@@ -89,11 +99,12 @@ def import_csv(
                 app_made = plan.tenant_is == "new" and desk.make_app(plan.tenant.cloud_id, host)
             somebody = next(desk.directory.list(plan.tenant.cloud_id), None) if written else None
     if json:
-        print_object(plan_view.record(plan, written, watch.seconds) | {"dry_run": dry_run, "app_made": app_made})
+        more = {"dry_run": dry_run, "app_made": app_made, "lacks_host": lacks_host}
+        print_object(plan_view.record(plan, written, watch.seconds) | more)
         return
-    typer.echo(plan_view.done(plan, written, watch.seconds) if written else "Nothing was changed.")
+    typer.echo(plan_view.done(plan, written, watch.seconds))
     if somebody is not None and plan.tenant_is == "new":
-        _next_steps(somebody, data, app_made=app_made, host=host)
+        _next_steps(somebody, data, app_made=app_made, lacks_host=lacks_host)
 
 
 def _check_host(host: str) -> None:
@@ -111,22 +122,30 @@ def _question(plan: Plan) -> str:
     return f"Change {' and '.join(parts)}?"
 
 
-def _next_steps(somebody: Subscriber, data: Path | None, *, app_made: bool, host: str) -> None:
+def _warn(text: str) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("Warning: ", "bold red"), text))
+
+
+def _next_steps(somebody: Subscriber, data: Path | None, *, app_made: bool, lacks_host: bool) -> None:
     name = somebody.cloud_id
-    here = f" --data {shlex.quote(str(data))}" if data else ""
+    there = here(data)
     parameters = (f"cloud_id={name}", f"cloud_username={somebody.username}", "cloud_password=PASSWORD")
     words = " ".join(f"--data-urlencode {shlex.quote(parameter)}" for parameter in parameters)
     typer.echo(
         f"""
 Next:
-  offhook serve{here}
+  offhook serve{there}
   curl {words} http://127.0.0.1:8080/prov
-  offhook explain {shlex.quote(somebody.name)}{here}
+  offhook explain {shlex.quote(somebody.name)}{there}
 In the vendor's portal, paste what this prints:
-  offhook definitions {name} --public-url https://YOUR-SERVER{here}"""
+  offhook definitions {name} --public-url https://YOUR-SERVER{there}"""
     )
     if app_made:
-        typer.echo(f"Our own portal has an app {name} now, too: offhook app show {name}{here}")
-    if app_made and not host:
-        setting = f"offhook app edit {name} --set account.host=SIPHOST{here}"
-        typer.echo(f"It has no SIP host yet, unless the template has one: {setting}, then publish it.")
+        typer.echo(f"Our own portal has an app {name} now, too: offhook app show {name}{there}")
+    if lacks_host:
+        typer.echo(
+            f"""Before a phone can use it, it needs the SIP host:
+  offhook app edit {name} --set account.host=SIPHOST{there}
+  offhook app publish {name}{there}"""
+        )

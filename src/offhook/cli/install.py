@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, plain, print_object, reported
+from offhook.cli.moments import shown, with_moments
 from offhook.cli.options import DataOption, JsonOption, cloud_id, examples, user
 from offhook.provider.installs import Install
 
@@ -80,8 +80,7 @@ def _tell(record: dict[str, Any], said: str, *, json: bool) -> None:
 
 
 def _record(install: Install) -> dict[str, Any]:
-    record: dict[str, Any] = msgspec.to_builtins(install)
-    return record | {"is_current": install.is_current}
+    return with_moments(msgspec.to_builtins(install)) | {"is_current": install.is_current}
 
 
 def _write(installs: Iterable[Install]) -> None:
@@ -100,14 +99,10 @@ def _show(installs: Iterable[Install]) -> None:
             one.id,
             plain(one.user) or "(removed)",
             plain(one.user_agent),
-            _when(one.created_s),
-            _when(one.seen_s),
+            shown(one.created_s),
+            shown(one.seen_s),
             "unknown" if not one.held_s else "newest" if one.is_current else "older",
             "present" if one.has_push_token else "absent",
-            f"{one.ended} {_when(one.ended_s)}" if one.ended else "active",
+            f"{one.ended} {shown(one.ended_s)}" if one.ended else "active",
         )
     Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 240).print(table)
-
-
-def _when(time_s: int) -> str:
-    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M}" if time_s else "never"

@@ -8,8 +8,11 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 import offhook
+from offhook.cli import output
+from offhook.cli.exits import Exit, Misused, described, print_object
 
 HELP: Final = """Everything a softphone needs to go off-hook: portal, provider service and phone.
 
@@ -114,11 +117,32 @@ def main(
 
 
 def run() -> None:
-    """The entry point. A library that is not installed belongs to an extra, which is named."""
+    """The entry point."""
+    output.open_streams()
     try:
-        app()
+        with output.taken():
+            code = _run(as_json="--json" in sys.argv)
+    except output.NotTaken as error:
+        if error.reason:
+            typer.echo(f"Error: what is printed cannot be written: {error.reason}", err=True)
+        code = Exit.FAILED
+    sys.exit(code)
+
+
+def _run(*, as_json: bool) -> int:
+    """Run the command; a program that asked for JSON gets it also when the command line makes no sense."""
+    try:
+        ended = app(standalone_mode=not as_json)
+    except TyperException as error:
+        print_object({"error": described(Misused(error.format_message()))})
+        return Exit.MISUSED
+    except typer.Abort:
+        typer.echo("Aborted!", err=True)
+        return Exit.FAILED
     except ModuleNotFoundError as error:
+        # A library that is not installed belongs to an extra, which is named.
         if (error.name or "").startswith("offhook"):
             raise
         typer.echo(f"This needs the library {error.name}. Install it with: pip install 'offhook[server]'", err=True)
-        sys.exit(2)
+        return Exit.MISUSED
+    return ended if isinstance(ended, int) else Exit.OK

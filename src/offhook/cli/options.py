@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 from pathlib import Path
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import typer
 
-from offhook.core.errors import Invalid
+from offhook.cli.exits import reported
+from offhook.config import DataFolder
+from offhook.core.errors import Invalid, NotFound
 from offhook.core.login import CloudId, parse_field
 from offhook.core.secret import Secret
+
+# The commands with which an installation begins. To all others, a data folder without data is a mistyped one.
+BEGINNINGS: Final = frozenset({"demo", "serve", "app create", "app apply", "tenant create", "import csv"})
+
+
+def _with_data(ctx: typer.Context, data: Path | None) -> Path | None:
+    """The folder named; a command that would only find it empty ends here, instead of making it."""
+    folder = DataFolder.choose(data)
+    called = ctx.command_path.split()
+    begins = not BEGINNINGS.isdisjoint((called[-1], " ".join(called[-2:])))
+    with reported(as_json=bool(ctx.params.get("json"))):
+        if not begins and not folder.database.exists():
+            raise NotFound(
+                f"There is no Offhook data in {folder.path}. Name another folder with --data, or begin with "
+                "`offhook app create`, `offhook import csv` or `offhook serve`."
+            )
+    return data
+
 
 DataOption: TypeAlias = Annotated[
     Path | None,
@@ -18,9 +39,11 @@ DataOption: TypeAlias = Annotated[
         "--data",
         help="Data folder: database, keys, themes. Left out, OFFHOOK_DATA or the usual place of the system.",
         metavar="DIR",
+        callback=_with_data,
     ),
 ]
-JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+# Eager, so that it is known how to report what is wrong with another option.
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", is_eager=True, help="Print JSON and nothing else.")]
 YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 RevealOption: TypeAlias = Annotated[bool, typer.Option("--reveal-secrets", help="Show passwords and other secrets.")]
 UserArgument: TypeAlias = Annotated[str, typer.Argument(help="Who, such as ann@EXAMPLE.", metavar="USER@CLOUDID")]
@@ -50,9 +73,22 @@ def cloud_id(text: str) -> str:
     return CloudId.parse(text).name
 
 
+def new_cloud_id(text: str) -> str:
+    """Read the Cloud ID of something that is to be made, which can have no star. Raises Invalid."""
+    found = CloudId.parse(text)
+    if found.editable:
+        raise Invalid.at("Cloud ID", f"{text} has a star behind it, which chooses a version: leave it out")
+    return found.name
+
+
 def examples(*lines: str) -> str:
     """Example lines for the end of a command's help, where they keep their ends."""
     return "\b\n" + "\n".join(("Examples:", *(f"  {line}" for line in lines)))
+
+
+def here(data: Path | None) -> str:
+    """The option that leads a further command to the same data folder; nothing where it would go there anyway."""
+    return f" --data {shlex.quote(str(data))}" if data else ""
 
 
 def author() -> str:

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final
 
 import platformdirs
 import typer
 
-from offhook.cli import phone_input, phone_run, phone_view
-from offhook.cli.exits import print_object, reported
+from offhook.cli import phone_edit, phone_input, phone_run, phone_view
+from offhook.cli.exits import plain, print_object, reported
+from offhook.cli.options import JsonOption, RevealOption
+from offhook.cli.phone_attempt import Attempt
 from offhook.cli.phone_input import Given
 from offhook.cli.phone_once import Once
 from offhook.cli.phone_view import Steps
-from offhook.core import screen
-from offhook.core.diagnostics import Diagnostic
-from offhook.core.errors import Invalid, NotFound
-from offhook.core.login import CloudId
-from offhook.core.screen import Classic
 from offhook.phone import events
 from offhook.phone import portal as portals
-from offhook.phone.commands import Flow
-from offhook.phone.drive import perform_async
-from offhook.phone.edge import Edge
 from offhook.phone.events import Event
 from offhook.phone.handset import Handset
-from offhook.phone.portal import Portal
-from offhook.phone.saved import Saved
-from offhook.phone.stopped import Stopped
 
 _CODES: Final = (
     "Exit codes: 0 it worked; 1 it failed for another reason; 2 the command was misused; 3 refused; 4 there is no such "
     "app or account; 5 what came in cannot be used; 6 out of reach, too slow, or down for now; 7 asked too often; "
     "8 another process uses this phone."
 )
-_Result = TypeVar("_Result")
 
 
 class Page(Enum):
@@ -68,8 +55,6 @@ dials = typer.Typer(help="Quick dials of the user.", no_args_is_help=True, add_c
 app.add_typer(dials, name="dial")
 
 State = Annotated[Path | None, typer.Option(help="The folder of the phone; by default one in your home folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Reveal = Annotated[bool, typer.Option("--reveal-secrets", help="Show passwords and tokens.")]
 
 
 @app.command("sign-in", epilog=_CODES)
@@ -82,8 +67,8 @@ def sign_in(
     qr_image: Annotated[Path | None, typer.Option(help="Read the QR code in this picture.")] = None,
     white_label: Annotated[str, typer.Option(help="Be the app with this Cloud ID, with its initial screen.")] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Guard passwords on loopback hosts, too.")] = False,
-    reveal: Reveal = False,
-    as_json: Json = False,
+    reveal: RevealOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Sign a phone in: base and theme, then the global part, then the account; saved once, when all have succeeded.
 
@@ -91,8 +76,8 @@ def sign_in(
 
     Example: offhook phone sign-in "ann@DEMO*" --portal https://portal.example.com
     """
-    attempt = _Attempt(_handset(state), Steps(None if as_json else phone_view.console_for()))
-    with reported(as_json=as_json, beside=attempt.report):
+    attempt = Attempt(_handset(state), Steps(None if json else phone_view.console_for()))
+    with reported(as_json=json, beside=attempt.report):
         saved = attempt.sign_in(
             Given(text, qr_image, password_stdin),
             phone_input.read_portal(portal),
@@ -100,67 +85,65 @@ def sign_in(
             pinned=phone_input.read_key(portal_key),
             strict=strict,
         )
-        _print(attempt.handset, saved, attempt.remarks, reveal=reveal, as_json=as_json, steps=attempt.steps)
+        phone_view.print_all(attempt.handset, saved, attempt.remarks, attempt.steps, reveal=reveal, json=json)
 
 
 @app.command(epilog=_CODES)
-def show(state: State = None, reveal: Reveal = False, as_json: Json = False) -> None:
+def show(state: State = None, reveal: RevealOption = False, json: JsonOption = False) -> None:
     """Show what this phone keeps: the account, and where every value came from.
 
     Example: offhook phone show --json
     """
-    with reported(as_json=as_json):
+    with reported(as_json=json):
         handset = _handset(state)
         opened = handset.saved()
-        if opened.damage:
-            raise Invalid.at(str(handset.vault.folder), f"{opened.damage}; the next sign-in sets it aside")
         if opened.saved is None:
-            words = opened.left.message if opened.left else ""
-            raise NotFound(words or "Nobody is signed in on this phone.")
-        _print(handset, opened.saved, list(opened.saved.diagnostics), reveal=reveal, as_json=as_json)
+            raise phone_view.nobody(opened.left)
+        phone_view.print_all(handset, opened.saved, list(opened.saved.diagnostics), reveal=reveal, json=json)
 
 
-@app.command(epilog=_CODES)
+@app.command(epilog=f"{_CODES}\n\n{phone_edit.listed()}")
 def edit(
     key: Annotated[str, typer.Argument(help="A key of the account, such as codecOrder.")],
     value: Annotated[str, typer.Argument(help="Its new value; an empty text blanks it.")],
     preference: Annotated[bool, typer.Option("--preference", help="It is a preference of the app.")] = False,
     state: State = None,
-    as_json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Change a setting as the user of the app would; services do not undo it unless they lock the key.
 
     Example: offhook phone edit codecOrder 0,8
     """
-    with reported(as_json=as_json):
+    with reported(as_json=json):
+        phone_edit.check(key, preference=preference)
         handset = _handset(state)
         with handset.alone():
             edited = handset.edit(key, value, preference=preference)
-        remarks = (*handset.remarks, *edited.remarks)
-        if as_json:
+        remarks = edited.remarks
+        if json:
             print_object({"key": key, "diagnostics": phone_view.remark_objects(remarks), "error": None})
             return
         console = phone_view.console_for()
         phone_view.print_remarks(console, remarks)
-        console.print(f"{key} is changed.", markup=False)
+        console.print(f"{plain(key)} is changed.", markup=False)
 
 
 @app.command(epilog=_CODES)
-def refresh(state: State = None, as_json: Json = False) -> None:
+def refresh(state: State = None, json: JsonOption = False) -> None:
     """Look for changes now, as the button of the app does; they wait while Settings is open or a call is in progress.
 
     Example: offhook phone refresh --json
     """
-    _once(state, events.Button(), as_json=as_json, asks=True)
+    _once(state, events.Button(), json=json, asks=True)
 
 
 @app.command(epilog=_CODES)
-def settings(what: Annotated[Page, typer.Argument()], state: State = None, as_json: Json = False) -> None:
+def settings(what: Annotated[Page, typer.Argument()], state: State = None, json: JsonOption = False) -> None:
     """Open or close the Settings page; what waited for its end is applied.
 
     Example: offhook phone settings open
     """
-    _once(state, events.SettingsOpened() if what is Page.OPEN else events.SettingsClosed(), as_json=as_json)
+    _once(state, events.SettingsOpened() if what is Page.OPEN else events.SettingsClosed(), json=json)
 
 
 @app.command(epilog=_CODES)
@@ -169,14 +152,14 @@ def call(
     number: Annotated[str, typer.Argument(help="The other side; to end, all calls when it is left out.")] = "",
     incoming: Annotated[bool, typer.Option("--incoming", help="The other side called.")] = False,
     state: State = None,
-    as_json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Begin or end a call; what waited for its end is applied, and it is written into the call history.
 
     Example: offhook phone call start 204
     """
     begun = what is CallIs.START
-    _once(state, events.CallBegan(number or "100", incoming) if begun else events.CallEnded(number), as_json=as_json)
+    _once(state, events.CallBegan(number or "100", incoming) if begun else events.CallEnded(number), json=json)
 
 
 @dials.command("add", epilog=_CODES)
@@ -185,22 +168,22 @@ def add_dial(
     name: Annotated[str, typer.Argument(help="What is shown.")],
     number: Annotated[str, typer.Argument(help="What is dialled.")],
     state: State = None,
-    as_json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Add a quick dial as the user of the app would.
 
     Example: offhook phone dial add mum "My mother" 100
     """
-    _once(state, events.DialAdded(identity, name, number), as_json=as_json)
+    _once(state, events.DialAdded(identity, name, number), json=json)
 
 
 @app.command(epilog=_CODES)
-def logout(state: State = None, as_json: Json = False) -> None:
+def logout(state: State = None, json: JsonOption = False) -> None:
     """Sign out: un-register, report, back up what is the user's, erase the rest. It waits for a call to end.
 
     Example: offhook phone logout
     """
-    _once(state, events.SignOut(), as_json=as_json)
+    _once(state, events.SignOut(), json=json)
 
 
 @app.command(epilog=_CODES)
@@ -215,87 +198,21 @@ def run(state: State = None) -> None:
             phone_run.run(handset, phone_view.console_for())
 
 
-def _once(state: Path | None, event: Event, *, as_json: bool, asks: bool = False) -> None:
+def _once(state: Path | None, event: Event, *, json: bool, asks: bool = False) -> None:
     """Let one thing happen to the phone; `asks`: an answer that is none is an error of this command."""
-    once = Once(_handset(state), Steps(None if as_json else phone_view.console_for()))
-    with reported(as_json=as_json, beside=once.report):
+    once = Once(_handset(state), Steps(None if json else phone_view.console_for()))
+    with reported(as_json=json, beside=once.report):
         once.happen(event)
-        if not as_json:
+        if not json:
             console = phone_view.console_for()
             phone_view.print_remarks(console, once.remarks)
-            console.print("\n".join(filter(None, (once.message, f"State: {once.state.value}."))), markup=False)
+            for words in filter(None, (plain(once.message), f"State: {once.state.value}.")):
+                console.print(words, markup=False, soft_wrap=True)
         if asks:
             once.complain()
-        if as_json:
+        if json:
             print_object(once.report() | {"error": None})
-
-
-class _Attempt:
-    """One sign-in of one phone: its steps, and what was tolerated."""
-
-    def __init__(self, handset: Handset, steps: Steps) -> None:
-        self.handset, self.steps = handset, steps
-        self.remarks: list[Diagnostic] = []
-
-    def report(self) -> dict[str, Any]:
-        """The steps and remarks, for a program."""
-        return {"steps": self.steps.objects(), "diagnostics": phone_view.remark_objects(self.remarks)}
-
-    def sign_in(self, given: Given, portal: Portal, label: CloudId | None, *, pinned: str, strict: bool) -> Saved:
-        """Be the app `label`, or the generic one, and sign in. Raises OffhookError."""
-        with self._noted(), self.handset.alone():
-            self.remarks += self.handset.remarks
-            first = screen.show(Classic())
-            if label is not None:
-                offered = self._drive(self.handset.first_screen(label, portal, pinned=pinned))
-                self.remarks += offered.remarks
-                first, pinned = screen.show(offered.screen, label), offered.portal_key
-            login = phone_input.read_login(given, first)
-            saved = self._drive(self.handset.signing_in(login, portal, pinned=pinned, strict=strict))
-            self.remarks += saved.diagnostics
-        return saved
-
-    def _drive(self, flow: Flow[_Result]) -> _Result:
-        with self.steps.watched():
-            return asyncio.run(perform_async(flow, Edge(self.handset.act, self.steps)))
-
-    @contextmanager
-    def _noted(self) -> Iterator[None]:
-        """Remarks are told also when it ends early."""
-        try:
-            yield
-        except Stopped as stopped:
-            self.remarks += stopped.remarks
-            if self.steps.console:
-                phone_view.print_remarks(self.steps.console, self.remarks)
-            raise
 
 
 def _handset(state: Path | None) -> Handset:
     return Handset(state or platformdirs.user_state_path("offhook") / "phone")
-
-
-def _print(
-    handset: Handset,
-    saved: Saved,
-    remarks: list[Diagnostic],
-    *,
-    reveal: bool,
-    as_json: bool,
-    steps: Steps | None = None,
-) -> None:
-    """Print a phone and what was tolerated, for a person or for a program."""
-    try:
-        manifest = handset.vault.theme(saved.theme).manifest
-    except Invalid as invalid:
-        manifest = None
-        remarks.append(Diagnostic("theme", f"cannot be read: {invalid.text}"))
-    if as_json:
-        report = {"diagnostics": phone_view.remark_objects(remarks), "error": None}
-        if steps is not None:
-            report["steps"] = steps.objects()
-        print_object(phone_view.phone_object(saved, manifest, reveal=reveal) | report)
-        return
-    console = phone_view.console_for()
-    phone_view.print_remarks(console, remarks)
-    phone_view.print_phone(console, saved, manifest, reveal=reveal)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +10,20 @@ from typing import Final
 import msgspec
 import typer
 
-from offhook.cli.exits import Misused
-from offhook.core import login, signing
+from offhook.cli import asking
+from offhook.cli.exits import Misused, brief
+from offhook.cli.phone_qr import read_qr
+from offhook.core import login, screen, signing
 from offhook.core.errors import Invalid
 from offhook.core.login import CloudId, Link, Login
-from offhook.core.screen import Shown
+from offhook.core.screen import Classic, Screen, Shown, WhiteLabel
 from offhook.core.secret import Secret
 from offhook.phone.portal import Portal
 
-MAX_QR_FILE_BYTES: Final = 20 * 1024 * 1024
+_MAX_KEY_BYTES: Final = 4096
+# What a server may fill of a terminal with its words: a title, a hint, the name of a field.
+_MOST_WORDS: Final = 200
+_MOST_LABEL: Final = 60
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -32,7 +36,20 @@ class Given(msgspec.Struct, frozen=True):
     @property
     def asks(self) -> bool:
         """Whether there is somebody to ask."""
-        return sys.stdin.isatty() and not self.password_stdin
+        return not self.password_stdin and asking.attended()
+
+    def check(self) -> None:
+        """Raises Misused when one part of the command line would silently win over another."""
+        if self.text is not None and self.qr_image is not None:
+            raise Misused("Give either TEXT or --qr-image FILE: both say who signs in.")
+
+
+def screen_of(label: CloudId, offered: Screen) -> Shown:
+    """The screen of the app `label`; when it is the generic one, its Cloud ID is known all the same."""
+    shown = screen.show(offered, label)
+    if not isinstance(offered, Classic):
+        return shown
+    return msgspec.structs.replace(shown, fixed=label, username=offered.texts.username or WhiteLabel.WORDS.username)
 
 
 def read_login(given: Given, shown: Shown) -> Login:
@@ -45,17 +62,22 @@ def read_login(given: Given, shown: Shown) -> Login:
             return _from_link(login.parse_link(text, shown.uri_scheme), given, shown)
         if not shown.username:
             raise Misused("This app signs in with a QR code or a link only. Give its text, or --qr-image FILE.")
-        return login.parse_field(text, _password(given, shown), shown.fixed)
+        return login.parse_field(_without(shown.fixed, text), _password(given, shown), shown.fixed)
 
 
 def read_key(text: str) -> str:
     """The portal's public key, from a text or a file; empty stays empty."""
     if not text:
         return ""
-    path = Path(text)
+    if not text.startswith("ed25519:"):
+        try:
+            text = asking.text_from(Path(text), _MAX_KEY_BYTES)
+        except Misused as error:
+            raise Misused(
+                f"--portal-key takes a key such as ed25519:BASE64, or a file with one. {error.text}"
+            ) from None
     with _as_misuse():
-        written = path.read_text("ascii", "replace")[:4096] if path.is_file() else text
-        return signing.public_text(signing.parse_public(written))
+        return signing.public_text(signing.parse_public(text))
 
 
 def read_portal(text: str) -> Portal:
@@ -70,24 +92,10 @@ def read_cloud_id(text: str) -> CloudId:
         return CloudId.parse(text)
 
 
-def read_qr(path: Path, scheme: str) -> str:
-    """The text of the QR code in a picture. Raises Misused without the library or the file, Invalid without a code."""
-    try:
-        import PIL.Image
-        import zxingcpp
-    except ImportError:
-        raise Misused("Reading QR pictures needs a library: pip install 'offhook[qr]'") from None
-    try:
-        if path.stat().st_size > MAX_QR_FILE_BYTES:
-            raise Misused(f"{path} has more than {MAX_QR_FILE_BYTES:,} bytes.")
-        with PIL.Image.open(path) as picture:
-            texts = [code.text for code in zxingcpp.read_barcodes(picture.convert("L"))]
-    except (OSError, PIL.Image.DecompressionBombError) as error:
-        raise Misused(f"{path} cannot be read as a picture: {getattr(error, 'strerror', None) or error}") from None
-    links = [text for text in texts if login.is_link(text, scheme)]
-    if not links:
-        raise Invalid.at(str(path), f"shows no QR code of an app ({len(texts)} other codes)")
-    return links[0]
+def _without(fixed: CloudId | None, text: str) -> str:
+    """A username without the Cloud ID that the app knows already; any other `@` belongs to the name."""
+    name, _, behind = text.strip().rpartition("@")
+    return name if fixed and name and behind.removesuffix("*").upper() == fixed.name else text
 
 
 def _from_link(link: Link, given: Given, shown: Shown) -> Login:
@@ -98,7 +106,7 @@ def _from_link(link: Link, given: Given, shown: Shown) -> Login:
     if link.environment != "production":
         note = f"Note: the link means the portal {link.environment!r}; this phone asks the one of --portal."
         typer.echo(note, err=True)
-    username = "" if link.username is not None or not given.asks else typer.prompt("Username", default="", err=True)
+    username = "" if link.username is not None or not given.asks else asking.words("Username")
     password = Secret("") if link.password is not None else _password(given, shown)
     return link.login(username, password)
 
@@ -106,20 +114,19 @@ def _from_link(link: Link, given: Given, shown: Shown) -> Login:
 def _ask_first_field(given: Given, shown: Shown) -> str:
     if not given.asks:
         raise Misused('Say who signs in, for example: offhook phone sign-in "ann@DEMO*"')
-    typer.echo(f"{shown.title}\n{shown.hint}".strip(), err=True)
-    label = " / ".join(field for field in (shown.username, shown.scan and f"{shown.scan} (text or picture)") if field)
-    answer: str = typer.prompt(label, err=True)
-    if shown.scan and Path(answer).is_file():
-        return read_qr(Path(answer), shown.uri_scheme)
-    return answer
+    for words in (shown.title, shown.hint):
+        if words:
+            typer.echo(brief(words, _MOST_WORDS), err=True)
+    scan = shown.scan and f"{brief(shown.scan, _MOST_LABEL)} (its text; a picture with --qr-image)"
+    return asking.needed_words(" / ".join(filter(None, (brief(shown.username, _MOST_LABEL), scan))))
 
 
 def _password(given: Given, shown: Shown) -> Secret:
     if given.password_stdin:
-        return Secret(sys.stdin.readline(login.MAX_TEXT + 2).rstrip("\r\n"))
+        return asking.line()
     if not given.asks:
         return Secret("")
-    return Secret(typer.prompt(shown.password or "Password", default="", show_default=False, hide_input=True, err=True))
+    return asking.known_password(brief(shown.password, _MOST_LABEL) or "Password")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import msgspec
 from offhook.cli import phone_view
 from offhook.cli.phone_view import Steps
 from offhook.core.diagnostics import Diagnostic
-from offhook.core.errors import Invalid, NotFound, OffhookError, Refused, TooMany, Unavailable
+from offhook.core.errors import Invalid, OffhookError, Refused, TooMany, Unavailable
 from offhook.phone import events
 from offhook.phone.drawer import Drawer
 from offhook.phone.edge import Edge
@@ -79,14 +79,12 @@ class Once:
     def happen(self, *what: Event) -> None:
         """Let this happen, and everything that it makes possible. Raises OffhookError."""
         with self.handset.alone():
-            self.remarks += self.handset.remarks
             drawer = Drawer(self.handset.folder / _KEY, self.handset.vault.keystore, self.handset.files)
             before = _load(drawer)
             now = time.time()
             life = self.handset.living(fresh=True)
             if life.saved is None and not life.over and not self.handset.kept.take_reports():
-                left = self.handset.saved().left
-                raise NotFound((left.message if left else "") or "Nobody is signed in on this phone. Sign in first.")
+                raise phone_view.nobody(self.handset.saved().left)
             script = Script([*before.events(now), *what, *_owed(before, what)])
             asyncio.run(self._live(life, script))
             self.remarks += self.handset.kept.remarks

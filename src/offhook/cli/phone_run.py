@@ -9,17 +9,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from rich.console import Console
+from rich.control import Control
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from offhook.cli import phone_edit, phone_view
 from offhook.cli.exits import plain
-from offhook.core.errors import NotFound
+from offhook.core.errors import OffhookError
 from offhook.phone import events
 from offhook.phone.edge import Edge
 from offhook.phone.events import Event
@@ -65,24 +67,36 @@ class Panel:
                 self.say(f"{service}: left out, {why}")
             case Began():
                 pass
-        if self.live:
-            self.live.refresh()
+        self.draw()
 
     def say(self, text: str) -> None:
         """Words for the person."""
         self.notes = [*self.notes, Text(text)][-_LAST:]
         self._line(text)
+        self.draw()
+
+    def screen(self) -> Table:
+        """The phone as it is now, with as many notes as leave the last line free, in which is typed."""
+        for notes in range(_LAST, 0, -1):
+            table = self.table(notes)
+            if len(self.console.render_lines(table, pad=False)) < self.console.height:
+                return table
+        return self.table(0)
+
+    def draw(self) -> None:
+        """Show it again where it is alive; what is typed stands in the last line."""
         if self.live:
             self.live.refresh()
+            self.console.control(Control.move_to(0, self.console.height - 1), Control.show_cursor(show=True))
 
-    def table(self) -> Table:
-        """The phone as it is now."""
+    def table(self, notes: int = _LAST) -> Table:
+        """The phone as it is now, with the last notes."""
         table = Table.grid(padding=(0, 2))
         table.add_row("State", Text(self.state, "bold"))
         table.add_row("Next check", self.next)
         for service, answer in self.answers.items():
             table.add_row(service, answer)
-        for note in self.notes:
+        for note in self.notes[max(len(self.notes) - notes, 0) :]:
             table.add_row("", note)
         table.add_row(Text("Commands", "dim"), Text(HELP, "dim"))
         return table
@@ -124,7 +138,7 @@ class Commands:
             case ["logout"]:
                 self._post(events.SignOut())
             case ["edit", key, value]:
-                self._post(events.Edit(key, value))
+                self._edit(key, value)
             case ["dial", identity, name, uri]:
                 self._post(events.DialAdded(identity, name, uri))
             case ["settings", *way] if way in ([], ["open"], ["close"]):
@@ -134,6 +148,14 @@ class Commands:
                 self._toggle_call(rest)
             case _:
                 self._say(f"There are the commands {HELP}.")
+
+    def _edit(self, key: str, value: str) -> None:
+        try:
+            phone_edit.check(key)
+        except OffhookError as error:
+            self._say(plain(error.text))
+        else:
+            self._post(events.Edit(key, value))
 
     def _toggle_call(self, rest: list[str]) -> None:
         way = rest[0] if rest and rest[0] in {"start", "end"} else ""
@@ -149,14 +171,14 @@ def run(handset: Handset, console: Console) -> None:
     """Run a phone until it is closed, or signed out with nothing left to report. Raises OffhookError."""
     opened = handset.saved()
     if opened.saved is None and not handset.kept.take_reports():
-        words = opened.left.message if opened.left else ""
-        raise NotFound(words or "Nobody is signed in on this phone. Sign in first.")
+        raise phone_view.nobody(opened.left)
     panel = Panel(console)
-    for remark in handset.remarks:
-        panel.say(f"Note: {remark}")
     if console.is_terminal:
-        with Live(console=console, get_renderable=panel.table, auto_refresh=False) as panel.live:
+        # A screen of its own: what is typed would push a picture among other lines out of its place.
+        with Live(console=console, get_renderable=panel.screen, auto_refresh=False, screen=True) as panel.live:
             asyncio.run(_run(handset, panel))
+        panel.live = None
+        console.print(panel.table())
     else:
         asyncio.run(_run(handset, panel))
 
@@ -173,7 +195,12 @@ async def _run(handset: Handset, panel: Panel) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, close)
         commands = Commands(mail.post, close, panel.say)
-        threading.Thread(target=_listen, args=(loop, commands.line), daemon=True).start()
+
+        def take(line: str) -> None:
+            commands.line(line)
+            panel.draw()
+
+        threading.Thread(target=_listen, args=(loop, take), daemon=True).start()
         # A cancelled phone is like one whose power failed: everything it keeps is whole at any moment.
         await asyncio.wait([life])
         if not life.cancelled():
@@ -183,14 +210,29 @@ async def _run(handset: Handset, panel: Panel) -> None:
 
 def _listen(loop: asyncio.AbstractEventLoop, take: Callable[[str], None]) -> None:
     """Hand typed lines on; the raw descriptor, since a thread that waits in sys.stdin would hinder the exit."""
-    left = b""
+    typed = Typed()
     while piece := os.read(sys.stdin.fileno(), _MAX_LINE):
-        *lines, left = (left + piece).split(b"\n")
-        left = left[-_MAX_LINE:]
-        for line in lines:
+        for line in typed.lines(piece):
             if loop.is_closed():
                 return
-            loop.call_soon_threadsafe(take, line.decode("utf-8", "replace"))
+            loop.call_soon_threadsafe(take, line)
+
+
+class Typed:
+    """Puts lines together from the pieces in which they come; a line that is too long is left out as a whole."""
+
+    def __init__(self) -> None:
+        self._left, self._too_long = b"", False
+
+    def lines(self, piece: bytes) -> Iterator[str]:
+        """The lines that this piece ends."""
+        *ended, self._left = (self._left + piece).split(b"\n")
+        for line in ended:
+            if not self._too_long and len(line) <= _MAX_LINE:
+                yield line.decode("utf-8", "replace")
+            self._too_long = False
+        if len(self._left) > _MAX_LINE:
+            self._left, self._too_long = b"", True
 
 
 def _clock() -> str:

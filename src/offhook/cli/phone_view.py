@@ -11,13 +11,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from offhook.cli.exits import plain
+from offhook.cli.exits import plain, print_object
 from offhook.core.diagnostics import Diagnostic
-from offhook.core.keys import is_secret
+from offhook.core.errors import Invalid, NotFound
+from offhook.core.masking import masked
 from offhook.core.mergeable import Document, KeptOut, Value
-from offhook.core.secret import MASK
 from offhook.core.theme import Manifest
-from offhook.phone.saved import Saved
+from offhook.phone.handset import Handset
+from offhook.phone.saved import Left, Saved
 from offhook.phone.steps import Began, Ended, Event, Skipped
 
 NO_REGISTRATION: Final = "This phone is provisioned. It does not register with the SIP server."
@@ -87,8 +88,8 @@ class Steps:
 
     def _row(self, step: Ended | Skipped) -> tuple[Text, Text, Text, Text]:
         if isinstance(step, Skipped):
-            return Text(step.service, "dim"), Text("skipped", "dim"), Text(""), Text(step.why, "dim")
-        outcome = Text(step.outcome, "green" if step.good else "bold red")
+            return Text(step.service, "dim"), Text("skipped", "dim"), Text(""), Text(plain(step.why), "dim")
+        outcome = Text(plain(step.outcome), "green" if step.good else "bold red")
         time = Text(f"{step.elapsed_s * 1000:,.0f} ms")
         return Text(step.service), outcome, time, Text(plain(self.places.get(step.service, "")), "dim")
 
@@ -135,7 +136,7 @@ def print_phone(console: Console, saved: Saved, manifest: Manifest | None, *, re
     theme = (manifest.name or "unnamed") if manifest else "cannot be read"
     console.print()
     console.print(
-        Text(f"{plain(who)}, version {saved.base_version}, from {saved.portal}; theme: {plain(theme)}", "bold")
+        Text(f"{plain(who)}, version {saved.base_version}, from {plain(saved.portal)}; theme: {plain(theme)}", "bold")
     )
     console.print(_account_table(saved.account, reveal=reveal))
     if saved.quick_dials:
@@ -147,6 +148,38 @@ def print_phone(console: Console, saved: Saved, manifest: Manifest | None, *, re
         console.print(dials)
     console.print()
     console.print(Text(NO_REGISTRATION, "dim"))
+
+
+def print_all(
+    handset: Handset,
+    saved: Saved,
+    remarks: list[Diagnostic],
+    steps: Steps | None = None,
+    *,
+    reveal: bool = False,
+    json: bool = False,
+) -> None:
+    """A phone and what was tolerated, for a person or for a program."""
+    try:
+        manifest = handset.vault.theme(saved.theme).manifest
+    except Invalid as invalid:
+        manifest = None
+        remarks.append(Diagnostic("theme", f"cannot be read: {invalid.text}"))
+    if json:
+        report: dict[str, Any] = {"diagnostics": remark_objects(remarks), "error": None}
+        if steps is not None:
+            report["steps"] = steps.objects()
+        print_object(phone_object(saved, manifest, reveal=reveal) | report)
+        return
+    console = console_for()
+    print_remarks(console, remarks)
+    print_phone(console, saved, manifest, reveal=reveal)
+
+
+def nobody(left: Left | None) -> NotFound:
+    """Nobody is signed in. What the server said when it ended the last account was true then, and need not be now."""
+    words = f" The last sign-out came with these words: {left.message}" if left and left.message else ""
+    return NotFound(f"Nobody is signed in on this phone.{words} Sign in with `offhook phone sign-in`.")
 
 
 def print_remarks(console: Console, remarks: Iterable[Diagnostic]) -> None:
@@ -162,7 +195,10 @@ def console_for(*, stderr: bool = False) -> Console:
 
 
 def _account_table(account: Document, *, reveal: bool) -> Table:
-    table = Table("Key", "Value", "From", "What else", box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("Key", "Value", "From", "What else"):
+        # On a narrow terminal a long name goes on in the next line: half an id is of no use.
+        table.add_column(title, overflow="fold")
     for key in _keys(account):
         settled = account.keys.get(key)
         value = Text(_short(key, settled.value, reveal=reveal)) if settled else Text("not set", "dim")
@@ -204,7 +240,7 @@ def _value_object(key: str, value: Value, *, reveal: bool) -> dict[str, Any]:
 
 
 def _masked(key: str, value: Value, *, reveal: bool) -> str:
-    return MASK if value.content and is_secret(key) and not reveal else value.content
+    return value.content if reveal else masked(key, value.content)
 
 
 def _short(key: str, value: Value, *, reveal: bool) -> str:

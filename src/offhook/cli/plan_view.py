@@ -112,8 +112,12 @@ def show(plan: Plan, name: str) -> None:
         console.print(f"and {more:,} more notes")
 
 
-def done(plan: Plan, written: int, seconds: float) -> str:
-    """What came of it, in a line."""
+def done(plan: Plan, written: int | None, seconds: float) -> str:
+    """What came of it, in a line; `written` is None when nothing was done."""
+    if written is None:
+        return "Nothing was changed."
+    if not written:
+        return f"{plan.tenant.cloud_id} was {'made' if plan.tenant_is == 'new' else 'changed'}. No user was written."
     speed = f", {plan.counts.lines / seconds:,.0f} lines a second" if plan.counts.lines >= _MANY else ""
     return f"{counted(written, 'user')} written to {plan.tenant.cloud_id} in {seconds:.1f} s{speed}."
 
@@ -123,14 +127,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def record(plan: Plan, written: int, seconds: float) -> dict[str, Any]:
+def record(plan: Plan, written: int | None, seconds: float) -> dict[str, Any]:
     """All of it as an object."""
     return {
         "cloud_id": plan.tenant.cloud_id,
         "cloud_id_is": plan.tenant_is,
         **{field: getattr(plan.counts, field) for field, _ in _COUNTS},
         "kept_passwords": plan.counts.kept_passwords,
-        "written": written,
+        "written": written or 0,
         "notes": [{"place": remark.place, "text": remark.text} for remark in plan.remarks],
         "note_count": plan.remark_count,
         "lines": plan.counts.lines,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from offhook.cli.desk import open_desk
 from offhook.cli.exits import print_object, reported
 from offhook.cli.options import DataOption, JsonOption
 
@@ -13,9 +14,7 @@ def portal_key(data: DataOption = None, json: JsonOption = False) -> None:
 
     Example: offhook phone sign-in ann@DEMO --portal-key "$(offhook portal-key)"
     """
-    from offhook import wiring
-
-    with reported(as_json=json), wiring.administration(data) as desk:
+    with reported(as_json=json), open_desk(data) as desk:
         if json:
             print_object({"portal_key": desk.portal_key})
         else:

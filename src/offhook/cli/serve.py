@@ -57,6 +57,8 @@ def serve(
     with reported():
         if (tls_cert is None) != (tls_key is None):
             raise Invalid.at("--tls-cert", "needs --tls-key, and the other way round")
+        _readable("--tls-cert", tls_cert)
+        _readable("--tls-key", tls_key)
         address = Listen.parse(listen)
         url = public_url.rstrip("/") or address.url(tls=tls_cert is not None)
         named = _named(role, address, public_url.rstrip("/"), provider_url.rstrip("/"), url)
@@ -79,6 +81,17 @@ def _named(role: Role, address: Listen, public_url: str, provider_url: str, url:
     if role is Role.BOTH and address.is_everywhere and not public_url:
         raise Invalid.at("--public-url", f"is needed with {address.host}: the portal names it to every phone")
     return url if role is Role.BOTH else provider_url
+
+
+def _readable(option: str, path: Path | None) -> None:
+    """Say which of the files is missing before anything else is said about both; raises Invalid."""
+    from offhook.core.errors import Invalid
+
+    if path is not None:
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise Invalid.at(option, f"{path} cannot be read: {error.strerror}") from None
 
 
 def _check(console: Console, option: str, url: str) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from offhook.cli import asking, user_view
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, plain, print_object, reported
-from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, cloud_id, examples
+from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, cloud_id, examples, new_cloud_id
 from offhook.core import xml
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Conflict, NotFound
@@ -82,7 +82,7 @@ def create(
 ) -> None:
     """Make a Cloud ID, so that users can be added to it."""
     with reported(as_json=json), open_desk(data) as desk:
-        named = cloud_id(app_id)
+        named = new_cloud_id(app_id)
         try:
             desk.tenants.get(named)
         except NotFound:
@@ -96,7 +96,7 @@ def create(
         _tell(tenant, remarks, "Made", json=json)
 
 
-@app.command()
+@app.command(epilog=examples("offhook tenant show EXAMPLE", "offhook tenant show EXAMPLE --json"))
 def show(app_id: CloudIdArgument, data: DataOption = None, json: JsonOption = False) -> None:
     """Show the settings of a Cloud ID; with --json, template and common part too."""
     with reported(as_json=json), open_desk(data) as desk:
@@ -126,6 +126,9 @@ def set_tenant(
 ) -> None:
     """Change the settings of a Cloud ID; what is not mentioned stays."""
     with reported(as_json=json), open_desk(data) as desk:
+        for option, file, without in (("template", template, no_template), ("common", common, no_common)):
+            if file is not None and without:
+                raise Misused(f"--{option} gives one, --no-{option} takes it away: choose.")
         before = desk.tenants.get(cloud_id(app_id))
         after = msgspec.structs.replace(
             before, template="" if no_template else before.template, common="" if no_common else before.common
@@ -138,7 +141,7 @@ def set_tenant(
         _tell(after, remarks, "Set", json=json)
 
 
-@app.command("list")
+@app.command("list", epilog=examples("offhook tenant list --json"))
 def list_tenants(data: DataOption = None, json: JsonOption = False) -> None:
     """List the Cloud IDs."""
     with reported(as_json=json), open_desk(data) as desk:

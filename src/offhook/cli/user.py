@@ -6,6 +6,7 @@ import secrets
 from itertools import islice
 from typing import Annotated, Final
 
+import msgspec
 import typer
 
 from offhook.cli import asking, user_csv, user_view, user_words
@@ -39,6 +40,7 @@ from offhook.cli.user_words import (
     Words,
 )
 from offhook.core.secret import Secret
+from offhook.provider.change import NOTHING
 from offhook.provider.directory import Outcome
 
 app = typer.Typer(
@@ -102,20 +104,25 @@ def add(
             secret_files=secret_file or (),
             expires=expires,
         )
-        outcome = desk.directory.add(*named, password, words.change(), author())
+        change = words.change()
+        outcome = desk.directory.add(*named, password, change, author())
+        remarks = (*outcome.remarks, *desk.explain.unlicensed(named.cloud_id, change.overrides))
+        outcome = msgspec.structs.replace(outcome, remarks=remarks)
         _tell(outcome, "Added", password if generate_password else None, json=json)
 
 
-@app.command()
+@app.command(epilog=examples("offhook user show ann@EXAMPLE --reveal-secrets"))
 def show(who: UserArgument, reveal: RevealOption = False, data: DataOption = None, json: JsonOption = False) -> None:
     """Show a user with all that is set."""
     with reported(as_json=json), open_desk(data) as desk:
         found = desk.directory.get(*user(who))
         opened = desk.directory.open_secrets(found) if reveal else None
+        found = desk.directory.opened(found) if reveal else found
+        phones = [one for one in desk.installs.of_user(found.cloud_id, found.username) if one.ended is None]
         if json:
-            print_object(user_view.record(found, opened))
+            print_object(user_view.record(found, opened) | user_view.phones_record(phones))
         else:
-            user_view.show(found, opened)
+            user_view.show(found, opened, user_view.phones(phones))
 
 
 @app.command("set", epilog=_SET)
@@ -168,25 +175,31 @@ def set_user(
             remove_secrets=remove_secret or (),
             expires=expires,
         )
-        outcome = desk.directory.change(*named, words.change(), password, author())
-        _tell(outcome, "Set", password if generate_password else None, json=json)
+        change = words.change()
+        if change == NOTHING and password is None:
+            raise Misused("Say what to set: see offhook user set --help.")
+        outcome = desk.directory.change(*named, change, password, author())
+        remarks = (*outcome.remarks, *desk.explain.unlicensed(named.cloud_id, change.overrides))
+        outcome = msgspec.structs.replace(outcome, remarks=remarks)
+        done = "Set" if outcome.is_changed else "Nothing was changed for"
+        _tell(outcome, done, password if generate_password else None, json=json)
 
 
-@app.command()
+@app.command(epilog=examples("offhook user suspend ann@EXAMPLE"))
 def suspend(who: UserArgument, data: DataOption = None, json: JsonOption = False) -> None:
     """Keep a user from signing in until resumed; their phones are logged out when they next ask."""
     with reported(as_json=json), open_desk(data) as desk:
         _tell(Outcome(desk.directory.suspend(*user(who))), "Suspended", json=json)
 
 
-@app.command()
+@app.command(epilog=examples("offhook user resume ann@EXAMPLE"))
 def resume(who: UserArgument, data: DataOption = None, json: JsonOption = False) -> None:
     """Let a suspended user sign in again."""
     with reported(as_json=json), open_desk(data) as desk:
         _tell(Outcome(desk.directory.resume(*user(who))), "Resumed", json=json)
 
 
-@app.command()
+@app.command(epilog=examples("offhook user remove ann@EXAMPLE --yes"))
 def remove(who: UserArgument, yes: YesOption = False, data: DataOption = None, json: JsonOption = False) -> None:
     """Forget a user, and every phone they signed in with."""
     with reported(as_json=json), open_desk(data) as desk:
@@ -199,7 +212,7 @@ def remove(who: UserArgument, yes: YesOption = False, data: DataOption = None, j
             typer.echo(f"Removed {found.name}.")
 
 
-@app.command("list")
+@app.command("list", epilog=examples("offhook user list EXAMPLE --limit 20", "offhook user list EXAMPLE --json"))
 def list_users(
     app_id: CloudIdArgument,
     limit: Annotated[
@@ -232,7 +245,11 @@ def _tell(outcome: Outcome, done: str, made: Secret | None = None, *, json: bool
     found = outcome.subscriber
     if json:
         remarks = [{"place": remark.place, "text": remark.text} for remark in outcome.remarks]
-        print_object(user_view.record(found) | {"remarks": remarks} | ({"made": made.reveal()} if made else {}))
+        print_object(
+            user_view.record(found)
+            | {"is_changed": outcome.is_changed, "remarks": remarks}
+            | ({"made": made.reveal()} if made else {})
+        )
         return
     typer.echo(f"{done} {found.name}.")
     if made:

@@ -18,6 +18,7 @@ from offhook.cli import asking, plan_view
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, YesOption, author, cloud_id, examples
+from offhook.core.errors import Conflict
 from offhook.provider import export as exports
 from offhook.provider.imports import Manner
 
@@ -34,6 +35,7 @@ IMPORT_EXAMPLES: Final = examples(
 def export(
     app_id: CloudIdArgument,
     to: Annotated[Path | None, typer.Option(help="Write this file; left out, standard output.", metavar="FILE")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")] = False,
     with_secrets: Annotated[
         bool, typer.Option("--with-secrets", help="SIP passwords and other secrets in the clear, passwords as hashes.")
     ] = False,
@@ -42,13 +44,15 @@ def export(
 ) -> None:
     """Write the users of a Cloud ID as CSV.
 
-    Columns: username, state, sip_generated, quick_dials, and one for each attribute:NAME and override:KEY; a key that
-    is called like a secret only with --with-secrets. A cell that begins with a quotation mark or a brace is JSON. A
-    password in the clear is never written.
+    Columns: username, state, expires, sip_generated, quick_dials, and one for each attribute:NAME and override:KEY; a
+    key that is called like a secret only with --with-secrets. A cell that begins with a quotation mark or a brace is
+    JSON. A password in the clear is never written.
     """
     with reported(as_json=json), open_desk(data) as desk:
         if json and to is None:
             raise Misused("--json tells what was written, so name the file with --to.")
+        if to is not None and to.exists() and not force:
+            raise Conflict(f"{to} exists. Choose another name, or replace it with --force.")
         named = cloud_id(app_id)
         desk.tenants.get(named)
         total = desk.directory.count(named)
@@ -87,7 +91,7 @@ def import_(
         with closing(plan):
             if not json:
                 plan_view.show(plan, str(file))
-            written = 0
+            written = None
             if not plan.is_empty and not dry_run:
                 if plan.changes_what_exists:
                     asking.confirm(f"Change {plan_view.counted(plan.counts.changed, 'user')}?", yes=yes)
@@ -96,7 +100,7 @@ def import_(
             if json:
                 print_object(plan_view.record(plan, written, watch.seconds) | {"dry_run": dry_run})
             else:
-                typer.echo("Nothing was changed." if not written else plan_view.done(plan, written, watch.seconds))
+                typer.echo(plan_view.done(plan, written, watch.seconds))
 
 
 def _write(path: Path, pieces: Iterable[str]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,9 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from offhook.cli.exits import plain
+from offhook.cli.moments import iso, shown, with_moments
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.secret import MASK, Secret
 from offhook.provider import change as changes
+from offhook.provider.installs import Install
 from offhook.provider.subscriber import SIP_USERNAME, Override, State, Subscriber
 
 PAGE: Final = 200
@@ -40,14 +41,14 @@ def record(user: Subscriber, secrets: Mapping[str, Secret] | None = None) -> dic
         "secrets": {name: secrets[name].reveal() if secrets else None for name in user.secrets},
         "sip_generated": user.sip_generated,
         "overrides": {
-            key: msgspec.to_builtins(override) | ({"value": None} if _hides(key, secrets) else {})
+            key: _override_record(override) | ({"value": None} if _hides(key, secrets) else {})
             for key, override in user.overrides.items()
         },
         "quick_dials": msgspec.to_builtins(user.quick_dials),
         "revision": user.revision,
-        "created_s": user.created_s,
-        "changed_s": user.changed_s,
-        "expires_s": user.expires_s,
+        "created_at": iso(user.created_s),
+        "changed_at": iso(user.changed_s),
+        "expires_at": iso(user.expires_s),
     }
 
 
@@ -59,7 +60,25 @@ def write_records(users: Iterable[Subscriber]) -> None:
     sys.stdout.write("\n]\n")
 
 
-def show(user: Subscriber, secrets: Mapping[str, Secret] | None = None) -> None:
+def phones_record(installs: Sequence[Install]) -> dict[str, Any]:
+    """How many phones a user has, when one of them last asked, and how many had the newest account then."""
+    return {
+        "phones": len(installs),
+        "last_asked_at": iso(max((one.seen_s for one in installs), default=0)),
+        "phones_current": sum(one.is_current for one in installs),
+    }
+
+
+def phones(installs: Sequence[Install]) -> str:
+    """The same for a person: whether what was set for the user has arrived."""
+    if not installs:
+        return "none"
+    last = shown(max(one.seen_s for one in installs))
+    current = sum(one.is_current for one in installs)
+    return f"{len(installs)}, last asked: {last}; {current} had the newest account then"
+
+
+def show(user: Subscriber, secrets: Mapping[str, Secret] | None = None, phones: str = "") -> None:
     """One user, with all that is set."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
@@ -69,7 +88,7 @@ def show(user: Subscriber, secrets: Mapping[str, Secret] | None = None) -> None:
     table.add_row("State", Text(user.state.value, colour))
     table.add_row("Password", PASSWORDS[_kind(user)])
     if user.expires_s is not None:
-        table.add_row("Expires", _when(user.expires_s))
+        table.add_row("Expires", shown(user.expires_s))
     for name, text in user.attributes.items():
         table.add_row(plain(name), plain(text))
     for name in user.secrets:
@@ -81,14 +100,16 @@ def show(user: Subscriber, secrets: Mapping[str, Secret] | None = None) -> None:
         table.add_row("Quick dial", plain(f"{item.id}: {item.display_name}, {item.uri}"))
     for removal in user.quick_dials.removals:
         table.add_row("Quick dial", plain(f"{removal.id}: taken away"))
-    table.add_row("Changed", _when(user.changed_s))
+    table.add_row("Changed", shown(user.changed_s))
+    if phones:
+        table.add_row("Phones", phones)
     _console().print(table)
 
 
 def show_all(users: Iterable[Subscriber], total: int) -> None:
     """Users as a table; without a terminal as lines with tabs: username, state, SIP username, when changed."""
     rows = (
-        (user.username, user.state.value, user.attributes.get(SIP_USERNAME, ""), _when(user.changed_s))
+        (user.username, user.state.value, user.attributes.get(SIP_USERNAME, ""), shown(user.changed_s))
         for user in users
     )
     if not sys.stdout.isatty():
@@ -124,6 +145,11 @@ def _kind(user: Subscriber) -> str:
     return "none" if user.password == changes.NOBODY else str(type(user.password).__struct_config__.tag)
 
 
+def _override_record(override: Override) -> dict[str, Any]:
+    record = {name: getattr(override, name) for name in ("value", "markup", "rank", "author", "changed_s")}
+    return with_moments(record)
+
+
 def _override(key: str, override: Override, secrets: Mapping[str, Secret] | None) -> str:
     value = MASK if _hides(key, secrets) else plain(override.value)
     rank = f"  (priority {override.rank})" if override.rank is not None else ""
@@ -133,7 +159,3 @@ def _override(key: str, override: Override, secrets: Mapping[str, Secret] | None
 
 def _hides(key: str, secrets: Mapping[str, Secret] | None) -> bool:
     return secrets is None and changes.is_secret(key)
-
-
-def _when(time_s: int) -> str:
-    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M} UTC"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias, TypeVar
 
@@ -14,8 +13,10 @@ import typer
 from offhook.cli import asking
 from offhook.cli.exits import Misused
 from offhook.core.dialplan import QuickDial
+from offhook.core.errors import Invalid
 from offhook.core.secret import Secret
 from offhook.provider import change as changes
+from offhook.provider import expiry
 from offhook.provider.change import Change, Never
 from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override
 
@@ -150,13 +151,10 @@ def new_password(token: Callable[[int], bytes]) -> Secret:
 
 
 def _expiry(word: str) -> int | Never:
-    if word == "never":
-        return Never()
     try:
-        moment = datetime.fromisoformat(word)
-    except ValueError:
-        raise Misused("--expires takes a date like 2027-01-31, or never.") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        return expiry.parse(word)
+    except Invalid as error:
+        raise Misused(f"--expires {error.faults[0].text}.") from None
 
 
 def _check_seen(option: str, names: Iterable[str], otherwise: str) -> None:
@@ -169,8 +167,10 @@ def _pairs(option: str, words: Iterable[str], read: Callable[[str], _T]) -> dict
     pairs = {}
     for word in words:
         name, equals, text = word.partition("=")
-        if not equals or not name:
+        if not equals:
             raise Misused(f"{option} takes NAME=VALUE, and {name[:80]!r} has no '=' behind its name.")
+        if not name:
+            raise Misused(f"{option} takes NAME=VALUE, and {word[:80]!r} has no name before its '='.")
         pairs[name] = read(text)
     return pairs
 
@@ -178,6 +178,7 @@ def _pairs(option: str, words: Iterable[str], read: Callable[[str], _T]) -> dict
 def _quick_dial(word: str) -> QuickDial:
     cells = next(csv.reader([word], skipinitialspace=True), [])
     if not 3 <= len(cells) <= 4:
-        raise Misused(f"--quick-dial takes ID,NAME,NUMBER, and {word[:80]!r} has {len(cells)} parts.")
+        has = "has no comma" if len(cells) < 2 else f"has {len(cells)} parts"
+        raise Misused(f"--quick-dial takes ID,NAME,NUMBER such as 'desk,Front desk,200', and {word[:80]!r} {has}.")
     identity, name, number, picture = (*(cell.strip() for cell in cells), "")[:4]
     return QuickDial(identity, name, number, picture)

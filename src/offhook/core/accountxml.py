@@ -12,6 +12,7 @@ from offhook.core import xml
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Fault, Invalid
 from offhook.core.mergeable import Value
+from offhook.core.numbers import whole
 
 CONTENT_TYPE: Final = "application/xml"
 ACCEPTED_TYPES: Final = frozenset({"application/xml", "text/xml"})
@@ -73,12 +74,15 @@ def _account(root: etree._Element) -> etree._Element:
 def _value(node: etree._Element, rank: int, source: str, diagnostics: list[Diagnostic]) -> Value:
     attributes = xml.attributes(node)
     written = attributes.pop("priority", None)
-    own_rank = rank if written is None else xml.whole(written)
+    own_rank = rank if written is None else whole(written)
     if own_rank is None:
         diagnostics.append(Diagnostic(str(node.tag), f"has a priority that is no whole number; {rank} counts instead"))
         own_rank = rank
     attributes.pop("source", None)
     content = xml.inner(node) if len(node) else node.text or ""
+    # Written in one form, a sub-tree can be longer than it was, and it has to be read again.
+    if len(node) and len(content.encode()) > xml.MAX_BYTES:
+        raise Invalid.at(str(node.tag), f"is larger than {xml.MAX_BYTES:,} bytes when everything in it is escaped")
     return Value(content, own_rank, source, markup=len(node) > 0, attributes=tuple(sorted(attributes.items())))
 
 

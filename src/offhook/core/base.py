@@ -11,11 +11,14 @@ from offhook.core import accountxml, dialplan, mergeable, webservice, xml
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.dialplan import GlobalPart
 from offhook.core.errors import Fault, Invalid
+from offhook.core.kinds import quoted
 from offhook.core.mergeable import Value
+from offhook.core.numbers import whole
 from offhook.core.secret import Discreet
 
 DAY_S: Final = 86400
 SOURCE: Final = "portal"
+_NODES: Final = frozenset({"account", "features", "reprovisioning", *dialplan.NODES})
 _PORTAL_PREFIXES: Final = (webservice.INITIAL, webservice.GLOBAL, "dialActionWs", "wsContacts")
 
 
@@ -48,19 +51,20 @@ def loads(document: bytes | str) -> Base:
     root = xml.parse(document, "base configuration")
     if root.tag != "provisioning":
         raise Invalid.at("base configuration", "has another root than <provisioning>")
-    reading = accountxml.read_keys(_child(root, "account"), mergeable.PORTAL, SOURCE)
+    remarks: list[Diagnostic] = []
+    services = _services(root, remarks)
+    account, features, plan = (_child(root, name, remarks) for name in ("account", "features", "reprovisioning"))
+    reading = accountxml.read_keys(account, mergeable.PORTAL, SOURCE)
     common = dialplan.read(root, mergeable.PORTAL, SOURCE)
     return Base(
         cloud_id=root.get("cloudId", ""),
-        version=xml.whole(root.get("version")) or 0,
+        version=whole(root.get("version")) or 0,
         account=reading.values,
-        services={str(child.tag): child.text or "" for child in root if is_service_key(str(child.tag))},
-        features={
-            str(child.tag): child.text or "" for child in _child(root, "features") if xml.is_name(str(child.tag))
-        },
-        reprovisioning=_reprovisioning(_child(root, "reprovisioning")),
+        services=services,
+        features={str(child.tag): child.text or "" for child in features if xml.is_name(str(child.tag))},
+        reprovisioning=_reprovisioning(plan, remarks),
         common=common,
-        diagnostics=(*reading.diagnostics, *common.diagnostics),
+        diagnostics=(*dict.fromkeys(remarks), *reading.diagnostics, *common.diagnostics),
     )
 
 
@@ -100,28 +104,48 @@ def faults(base: Base) -> list[Fault]:
 
 def is_service_key(key: str) -> bool:
     """Whether a key is part of a web service definition that the portal delivers beside the account."""
-    return _first_lowered(key) in _SERVICE_KEYS
+    return not _SERVICE_KEYS.isdisjoint(webservice.spellings(key))
 
 
-def _first_lowered(key: str) -> str:
-    return key[:1].lower() + key[1:]
+def _services(root: etree._Element, remarks: list[Diagnostic]) -> dict[str, str]:
+    """The keys of services; what has no meaning here is told, since somebody will miss its effect."""
+    services: dict[str, str] = {}
+    for child in root:
+        key = str(child.tag)
+        if not is_service_key(key):
+            if key not in _NODES:
+                remarks.append(Diagnostic(key[:80], "has no meaning in a base configuration and was left out"))
+            continue
+        if not services.keys().isdisjoint(webservice.spellings(key)):
+            remarks.append(Diagnostic(key, "stands more than once; the last one counts"))
+            services = {name: text for name, text in services.items() if name not in webservice.spellings(key)}
+        services[key] = child.text or ""
+    return services
 
 
-def _child(root: etree._Element, name: str) -> etree._Element:
+def _child(root: etree._Element, name: str, remarks: list[Diagnostic]) -> etree._Element:
     """The first child of that name, an empty one when there is none."""
-    found = root.find(name)
-    return etree.Element(name) if found is None else found
+    found = root.findall(name)
+    if len(found) > 1:
+        remarks.append(Diagnostic(name, "stands more than once; the first one counts"))
+    return found[0] if found else etree.Element(name)
 
 
-def _reprovisioning(node: etree._Element) -> Reprovisioning:
-    interval_s = xml.whole(node.get("interval"))
-    return Reprovisioning(
-        enabled=node.get("enabled", "1") != "0",
-        interval_s=DAY_S if interval_s is None or interval_s < 0 else interval_s,
-        button=node.get("button", "1") != "0",
-    )
+def _reprovisioning(node: etree._Element, remarks: list[Diagnostic]) -> Reprovisioning:
+    written = node.get("interval")
+    interval_s = DAY_S if written is None else whole(written)
+    if interval_s is None or interval_s < 0:
+        remarks.append(Diagnostic("reprovisioning", f"its interval is no number of seconds; {DAY_S} counts instead"))
+        interval_s = DAY_S
+    return Reprovisioning(_is_on(node, "enabled", remarks), interval_s, _is_on(node, "button", remarks))
 
 
-_SERVICE_KEYS: Final = frozenset(
-    _first_lowered(prefix) + suffix for prefix in _PORTAL_PREFIXES for suffix in webservice.SUFFIXES
-)
+def _is_on(node: etree._Element, name: str, remarks: list[Diagnostic]) -> bool:
+    written = node.get(name, "1")
+    if written not in {"0", "1"}:
+        what = f"{name} is {quoted(written)}, which is neither 1 (on) nor 0 (off); 1 counts instead"
+        remarks.append(Diagnostic("reprovisioning", what))
+    return written != "0"
+
+
+_SERVICE_KEYS: Final = frozenset(prefix + suffix for prefix in _PORTAL_PREFIXES for suffix in webservice.SUFFIXES)

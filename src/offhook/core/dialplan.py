@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -11,7 +12,9 @@ from lxml import etree
 from offhook.core import accountxml, mergeable, xml
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Fault, Invalid
+from offhook.core.kinds import quoted
 from offhook.core.mergeable import Document, KeptOut, Value
+from offhook.core.numbers import whole
 
 BUILT_IN_ACTIONS: Final = (
     "autoCall",
@@ -27,7 +30,7 @@ BUILT_IN_ACTIONS: Final = (
     "forceOffnetCall",
 )
 MAX_ITEMS: Final = 2000
-_NODES: Final = ("quickDial", "dialActions", "preferences")
+NODES: Final = ("quickDial", "dialActions", "preferences")
 _FIELDS: Final = {"displayName": "display_name", "uri": "uri", "portraitUrl": "portrait_url"}
 
 
@@ -73,7 +76,7 @@ class GlobalPart(msgspec.Struct, frozen=True):
 def loads(document: bytes | str, rank: int, source: str) -> GlobalPart:
     """Read a global answer; the name of its root does not matter. Raises Invalid."""
     root = xml.parse(document, "global provisioning")
-    strangers = dict.fromkeys(str(child.tag)[:80] for child in root if child.tag not in _NODES)
+    strangers = dict.fromkeys(str(child.tag)[:80] for child in root if child.tag not in NODES)
     remarks = (Diagnostic(tag, "does not belong into the global part and was kept out") for tag in strangers)
     part = read(root, rank, source)
     return msgspec.structs.replace(part, diagnostics=(*remarks, *part.diagnostics))
@@ -82,7 +85,7 @@ def loads(document: bytes | str, rank: int, source: str) -> GlobalPart:
 def read(root: etree._Element, rank: int, source: str) -> GlobalPart:
     """Read the `quickDial`, `dialActions` and `preferences` children of an element; others are not looked at."""
     remarks: list[Diagnostic] = []
-    quick_dial, actions, preferences = (_only(root, name, remarks) for name in _NODES)
+    quick_dial, actions, preferences = (_only(root, name, remarks) for name in NODES)
     reading = accountxml.read_keys(preferences, rank, source)
     return GlobalPart(
         _quick_dials(quick_dial, rank, source, remarks),
@@ -116,11 +119,18 @@ def _quick_dials(node: etree._Element, rank: int, source: str, remarks: list[Dia
     for identity, item in _children(node, "item", remarks):
         written = _number(item, "priority", remarks)
         own_rank = rank if written is None else written
-        if item.get("action") == "remove":
+        action = item.get("action")
+        if action == "remove":
             removals.append(Removal(identity, own_rank, source))
             continue
+        if action is not None:
+            what = f"has the action {quoted(action)}, which is not known, so it is set; there is remove"
+            remarks.append(Diagnostic(f"quick dial {identity[:80]}", what))
         fields = {field: item.findtext(tag) or "" for tag, field in _FIELDS.items()}
         items.append(QuickDial(identity, rank=own_rank, source=source, **fields))
+    counted = Counter(item.id for item in items)
+    twice = "stands more than once; the last one of the highest rank counts"
+    remarks.extend(Diagnostic(f"quick dial {identity[:80]}", twice) for identity, n in counted.items() if n > 1)
     return QuickDials(tuple(items), tuple(removals), _number(node, "maxQuickDialReplacePriority", remarks))
 
 
@@ -129,6 +139,8 @@ def _dial_actions(
 ) -> dict[str, dict[str, Value]]:
     actions: dict[str, dict[str, Value]] = {}
     for identity, action in _children(node, "dialAction", remarks):
+        if identity in actions:
+            remarks.append(Diagnostic(f"dial action {identity[:80]}", "stands more than once; the last one counts"))
         reading = accountxml.read_keys(action, rank, source)
         actions[identity] = reading.values
         remarks.extend(reading.diagnostics)
@@ -136,7 +148,7 @@ def _dial_actions(
 
 
 def _number(node: etree._Element, name: str, remarks: list[Diagnostic]) -> int | None:
-    number = xml.whole(node.get(name))
+    number = whole(node.get(name))
     if number is None and name in node.attrib:
         place = f"{node.tag!s} {node.get('id', '')[:80]}".rstrip()
         remarks.append(Diagnostic(place, f"{name} is not a whole number, and counts as not written"))
@@ -175,12 +187,12 @@ def _wins(identity: str, rank: int, known: QuickDial, remarks: list[Diagnostic])
 
 
 def merge_dial_actions(
-    stored: Mapping[str, Document], incoming: Mapping[str, Mapping[str, Value]]
+    stored: Mapping[str, Document], incoming: Mapping[str, Mapping[str, Value]], *, beneath: bool = False
 ) -> dict[str, Document]:
-    """Each action is mergeable by itself and found by its id; an unknown id is added."""
+    """Each action is mergeable by itself and found by its id; an unknown id is added; `beneath` as in `merge`."""
     merged = dict(stored)
     for identity, values in incoming.items():
-        merged[identity] = mergeable.merge(merged.get(identity, Document()), values)
+        merged[identity] = mergeable.merge(merged.get(identity, Document()), values, beneath=beneath)
     return merged
 
 

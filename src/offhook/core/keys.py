@@ -18,6 +18,8 @@ Evidence: TypeAlias = Literal["documented", "seen", "inferred"]
 _LIKE_ENOUGH: Final = 0.75
 _LONGEST_GUESS: Final = 64
 _SECRET: Final = re.compile(r"pass|secret|token|api[-_]?key|CustomHeaders", re.IGNORECASE)
+# A PIN where it is a word of its own, as in `voicemailPin`; not in `spinning`.
+_PIN: Final = re.compile(r"(?<![A-Za-z])pin(?:code)?(?![a-z])|(?-i:(?<=[a-z])P(?:in|IN)(?![a-z]))|pwd", re.IGNORECASE)
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -108,6 +110,7 @@ def near(name: str, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def is_secret(name: str) -> bool:
-    """Whether the value of a key must be masked, known or not: passwords, tokens, and headers that may hold them."""
+    """Whether the value of a key must be masked, known or not: passwords, PINs, tokens, headers that may hold them."""
     # The definition of the service that reports tokens is no token itself.
-    return _SECRET.search(name.removeprefix("pushTokenReporter")) is not None
+    bare = name.removeprefix("pushTokenReporter")
+    return _SECRET.search(bare) is not None or _PIN.search(bare) is not None

@@ -8,8 +8,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from offhook.core.numbers import whole
+
 _SHOWN: Final = 40
-_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+_DIGITS: Final = 18
 _ADDRESS: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>[0-9]{1,5}))?")
 _WEB_ADDRESS: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://[^\s/?#]\S*")
 
@@ -45,11 +47,12 @@ class Whole(msgspec.Struct, frozen=True, tag="whole"):
 
     def fault(self, content: str) -> str | None:
         """What is wrong with the text, or None."""
-        if _WHOLE.fullmatch(content) is None:
+        number = whole(content, _DIGITS) if content == content.strip() else None
+        if number is None:
             return f"{quoted(content)} is not a whole number"
-        if self.least is not None and int(content) < self.least:
+        if self.least is not None and number < self.least:
             return f"{content} is too small: at least {self._measured(self.least)}"
-        if self.most is not None and int(content) > self.most:
+        if self.most is not None and number > self.most:
             return f"{content} is too large: at most {self._measured(self.most)}"
         return None
 

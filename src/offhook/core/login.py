@@ -27,6 +27,9 @@ _LINK: Final = re.compile(
 )
 
 
+_TOKEN: Final = re.compile(r"(?:^|(?<=&))token=[^&]*")
+
+
 class CloudId(msgspec.Struct, frozen=True):
     """The name of an app on the portal; with a star, its Editable version (D1)."""
 
@@ -121,10 +124,13 @@ def parse_link(text: str, scheme: str = SCHEME) -> Link:
         raise Invalid.at("link", "has a part behind '#', which a provisioning link must not have")
     if found["path"] not in {"", "/oauth"}:
         raise Invalid.at("link", "has a path other than /oauth; a '/' in a username or password is written as %2F")
+    if ":" in found["host"] and found["user"] is None and "@" in text:
+        raise Invalid.at("link", "has a '/', '?' or '#' in its username or password; they are written %2F, %3F and %23")
     if ":" in found["host"]:
         raise Invalid.at("link", "names a port, which a provisioning link must not have")
     username, password = _user_parts(found["user"])
-    extras = _first_values(found["query"] or "")
+    query = found["query"] or ""
+    extras = _first_values(_TOKEN.sub(_with_plus, query) if found["path"] else query)
     environment = extras.pop("env", "production")
     if environment not in ENVIRONMENTS:
         raise Invalid.at("link", f"names the environment {environment[:40]!r}; known are {', '.join(ENVIRONMENTS)}")
@@ -167,6 +173,11 @@ def _first_values(query: str) -> dict[str, str]:
     for key, value in parse_qsl(query, keep_blank_values=True):
         values.setdefault(key, value)
     return values
+
+
+def _with_plus(token: re.Match[str]) -> str:
+    """A token as a query writes it: most are base64, where a plus is no blank."""
+    return token.group().replace("+", "%2B")
 
 
 def _oauth(extras: dict[str, str]) -> OAuth:

@@ -18,6 +18,8 @@ USER: Final = 40
 
 # A key remembers this many earlier values and refusals, one for each source at most.
 REMEMBERED: Final = 8
+# A value is never larger than a document; to look into it, an element is put around it.
+_MOST_BYTES: Final = xml.MAX_BYTES + len("<value></value>")
 
 
 class Value(Discreet, frozen=True):
@@ -34,7 +36,7 @@ class Value(Discreet, frozen=True):
 
     def children(self) -> list[etree._Element]:
         """The elements of a sub-tree; none for a text."""
-        return list(xml.parse(f"<value>{self.content}</value>")) if self.markup else []
+        return list(xml.parse(f"<value>{self.content}</value>", limit_bytes=_MOST_BYTES)) if self.markup else []
 
 
 class KeptOut(msgspec.Struct, frozen=True):
@@ -80,15 +82,18 @@ def everything(key: str, value: Value) -> str | None:  # noqa: ARG001 - the shap
     return None
 
 
-def merge(stored: Document, incoming: Mapping[str, Value], admit: Admit = everything) -> Document:
+def merge(
+    stored: Document, incoming: Mapping[str, Value], admit: Admit = everything, *, beneath: bool = False
+) -> Document:
     """A value gives way to one of its own rank or higher; what is not mentioned stays; an empty one blanks.
 
-    `admit` may keep a value out for a reason of its own, such as a missing licence (D18).
+    `admit` may keep a value out for a reason of its own, such as a missing licence (D18). `beneath`: what comes in
+    belongs under the values of other sources, which lie over it already, so at equal rank it does not count.
     """
     keys, kept_out = dict(stored.keys), dict(stored.kept_out)
     for key, value in incoming.items():
         settled = keys.get(key)
-        reason = admit(key, value) or (_outranked(settled.value, value) if settled else None)
+        reason = admit(key, value) or (_outranked(settled.value, value, beneath=beneath) if settled else None)
         if reason is not None:
             kept_out[key] = _remember(KeptOut(value, reason), kept_out.get(key, ()))
             continue
@@ -106,7 +111,9 @@ def settle(values: Mapping[str, Value]) -> Document:
     return Document({key: Settled(value) for key, value in values.items()})
 
 
-def _outranked(stored: Value, incoming: Value) -> str | None:
+def _outranked(stored: Value, incoming: Value, *, beneath: bool) -> str | None:
+    if incoming.rank == stored.rank and beneath and incoming.source != stored.source:
+        return f"rank {incoming.rank} ({incoming.source}) lies under the same rank of {stored.source}"
     if incoming.rank >= stored.rank:
         return None
     return f"rank {incoming.rank} ({incoming.source}) is below rank {stored.rank} ({stored.source})"

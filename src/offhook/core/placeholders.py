@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from typing import Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from offhook.core import xml
 from offhook.core.diagnostics import Diagnostic
@@ -21,7 +21,7 @@ FUNCTIONS: Final[Mapping[str, Callable[[bytes], str]]] = {
     "md5": lambda text: hashlib.md5(text, usedforsecurity=False).hexdigest(),
 }
 # What a user signs in with; so is every key of an account or a link whose name ends in "password".
-PASSWORDS: Final = frozenset({"password", "account[password]", "account[cloud_password]"})
+_PASSWORDS: Final = frozenset({"password", "account[password]", "account[cloud_password]"})
 MAX_NESTING: Final = 8
 MAX_TEMPLATE: Final = 64 * 1024
 MAX_TEXT: Final = 1024 * 1024
@@ -31,9 +31,12 @@ _MARK: Final = re.compile(
 )
 _BRACKET: Final = re.compile(rf"%(?P<function>{'|'.join(FUNCTIONS)})\(|\)%")
 _HOST: Final = re.compile(r"://[^/?#]*")
+_QUERY: Final = re.compile("[?#]")
+_DOTS: Final = frozenset({".", ".."})
+_LONGEST_DOTS: Final = len("%2E%2E")
 _AUTHORITY: Final = re.compile(r"[A-Za-z0-9.\-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _BREAKS_HEADER: Final = re.compile("[\0-\x08\x0a-\x1f\x7f]")
-# A stretch between two escapes of a URL can look like a name; names begin in lower case, escapes hardly ever.
+# A stretch between two escapes of a URL or a form can look like a name; names begin in lower case, escapes hardly ever.
 _PERCENT_ESCAPE: Final = re.compile("%(?:[A-F][0-9A-F]|[a-f][0-9a-f]%)")
 
 
@@ -46,6 +49,9 @@ class Target(Enum):
     XML = "XML body"
     HEADER = "header"
     RAW = "body"
+
+
+_PERCENT_ESCAPED: Final = frozenset({Target.URL, Target.FORM})
 
 
 class Scope(Discreet, frozen=True):
@@ -95,12 +101,14 @@ def expand(template: str, scope: Scope, target: Target, place: str, *, secure: b
         return Expansion(template)
     filling = _Filling(template, scope, target, place, secure=secure)
     text = filling.fill(0, len(template))
+    if target is Target.URL:
+        _look_at_path(text, filling.begins, place)
     return Expansion(text, tuple(filling.remarks))
 
 
 def is_password(name: str) -> bool:
     """Whether a placeholder stands for a password, which an open connection must not carry (D4)."""
-    return name in PASSWORDS or name.lower().endswith("password]")
+    return name in _PASSWORDS or name.lower().endswith("password]")
 
 
 class _Filling:
@@ -113,15 +121,21 @@ class _Filling:
         self.host = _host(template)
         self.unknown = 0
         self.size = 0
+        # Where in the text, which is the URL in the end, each value begins.
+        self.begins: list[int] = []
 
     def fill(self, start: int, end: int, depth: int = 0) -> str:
         """The text between two positions of the template."""
         pieces: list[str] = []
-        position = start
+        position, length = start, 0
         while found := _MARK.search(self.template, position, end):
             pieces.append(self.template[position : found.start()])
+            length += len(pieces[-1])
+            if depth == 0:
+                self.begins.append(length)
             piece, position = self._function(found, depth) if found["function"] else self._name(found, depth)
             pieces.append(piece)
+            length += len(piece)
             self.size += len(piece)
             if self.size > MAX_TEXT:
                 raise Invalid.at(self.place, f"becomes longer than {MAX_TEXT:,} characters")
@@ -146,7 +160,7 @@ class _Filling:
         value = self.scope.find(found["name"])
         if value is not None:
             return value if depth else self._escaped(found["name"], value, found.start()), found.end()
-        if self.target is Target.URL and _PERCENT_ESCAPE.match(self.template, found.start()):
+        if self.target in _PERCENT_ESCAPED and _PERCENT_ESCAPE.match(self.template, found.start()):
             return "%", found.start() + 1
         return self._stays(found, "is not known here and stays as it is")
 
@@ -185,6 +199,22 @@ def _host(template: str) -> range:
     """Where the template of a URL names its host, from the colon of its scheme on; behind its end when it does not."""
     found = _HOST.search(template)
     return range(found.start(), found.end()) if found else range(len(template), len(template))
+
+
+def _look_at_path(url: str, begins: Collection[int], place: str) -> None:
+    """Raise Invalid when a value makes a segment of the path `.` or `..`, which leads to another path than was meant.
+
+    No escaping helps against that: %2E%2E means the same (RFC 3986, 6.2.2.2).
+    """
+    host = _HOST.search(url)
+    if host is None:
+        return
+    start = host.end()
+    for segment in _QUERY.split(url[start:], maxsplit=1)[0].split("/"):
+        end = start + len(segment)
+        if len(segment) <= _LONGEST_DOTS and unquote(segment) in _DOTS and any(start <= one <= end for one in begins):
+            raise Invalid.at(place, "has a value that makes a part of the path '.' or '..', which leads elsewhere")
+        start = end + len("/")
 
 
 def _in_host(value: str, behind_scheme: int) -> str:

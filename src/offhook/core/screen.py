@@ -6,6 +6,7 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
+from offhook.core.errors import Invalid
 from offhook.core.login import SCHEME, CloudId
 
 
@@ -51,6 +52,15 @@ class QrOnly(msgspec.Struct, frozen=True, tag="qr_only", tag_field="mode", forbi
 
 
 Screen: TypeAlias = Classic | WhiteLabel | QrOnly
+
+
+def loads(document: bytes) -> Screen:
+    """Read what a portal sends; raises Invalid."""
+    try:
+        screen: Screen = msgspec.json.decode(document, type=Screen)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid.at("screen", f"cannot be read: {error}") from None
+    return screen
 
 
 class Shown(msgspec.Struct, frozen=True):

@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from offhook.core import xml
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid
+from offhook.core.numbers import whole
 from offhook.core.placeholders import Scope, Target, expand
 from offhook.core.secret import Discreet, Secret
 
@@ -23,6 +23,8 @@ REMOVAL_REPORTER: Final = "accountRemovalReporter"
 PUSH_TOKEN_REPORTER: Final = "pushTokenReporter"
 
 METHODS: Final = frozenset({"GET", "POST", "PUT", "HEAD", "DELETE"})
+# What comes with these has no meaning (RFC 9110, 9.3), so a body is never sent.
+BODILESS: Final = frozenset({"GET", "HEAD"})
 SUFFIXES: Final = (
     "Url",
     "Method",
@@ -114,6 +116,11 @@ class Definition(Discreet, frozen=True):
     logout_status: int = 0
     diagnostics: tuple[Diagnostic, ...] = ()
 
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The texts in which placeholders stand."""
+        return self.url, self.post_data, self.custom_headers, self.auth_username, self.auth_password
+
     def __str__(self) -> str:
         return f"{self.prefix}, {self.method} {_place(self.url)}"
 
@@ -137,7 +144,7 @@ def define(prefix: str, lookup: Callable[[str], str]) -> Definition | None:
 
     def number(suffix: str, default: int, limit: int) -> int:
         text = written[suffix].strip()
-        found = xml.whole(text) if text else default
+        found = whole(text) if text else default
         if found is not None and 0 <= found <= limit:
             return found
         remarks.append(
@@ -167,7 +174,12 @@ def define(prefix: str, lookup: Callable[[str], str]) -> Definition | None:
 
 
 def _written(suffix: str, prefix: str, lookup: Callable[[str], str]) -> str:
-    return lookup(prefix + suffix) or lookup(prefix[0].swapcase() + prefix[1:] + suffix)
+    return next((text for key in spellings(prefix + suffix) if (text := lookup(key))), "")
+
+
+def spellings(key: str) -> tuple[str, str]:
+    """A key of a service as it stands, and with its first letter of the other case: both mean the same."""
+    return key, key[:1].swapcase() + key[1:]
 
 
 def prepare(definition: Definition, scope: Scope, *, strict: bool = False) -> Prepared:
@@ -187,9 +199,13 @@ def prepare(definition: Definition, scope: Scope, *, strict: bool = False) -> Pr
     if not is_url(url):
         wanted = f"an http or https URL without user name or spaces, of at most {MAX_URL:,} characters"
         raise Invalid.at(f"{definition.prefix}Url", f"is not {wanted}")
-    headers = [(name, filled(value, Target.HEADER, "CustomHeaders")) for name, value in _headers(definition, remarks)]
+    headers = [
+        # Blanks around a value are no part of it (RFC 9110, 5.5), and cannot be sent.
+        (name, filled(value, Target.HEADER, "CustomHeaders").strip(" \t"))
+        for name, value in _headers(definition, remarks)
+    ]
     body = ""
-    if definition.method != "GET" and definition.post_data:
+    if definition.method not in BODILESS and definition.post_data:
         body = filled(definition.post_data, _body_target(definition.content_type), "PostData")
         headers.append(_header(f"Content-Type: {definition.content_type}", f"{definition.prefix}ContentType"))
     username = filled(definition.auth_username, Target.RAW, "AuthUsername")

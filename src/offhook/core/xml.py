@@ -16,7 +16,6 @@ MAX_ATTRIBUTES: Final = 64
 
 _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,127}")
-_WHOLE: Final = re.compile(r"-?[0-9]{1,9}")
 # The parser's own message quotes the document, which may be a piece of a password, so we say it ourselves.
 _BARE: Final = "a & or < stands there for itself: write &amp; or &lt;"
 _WRONG_BYTES: Final = "its bytes do not fit its encoding"
@@ -121,11 +120,6 @@ def attribute(value: str) -> str:
 def is_name(name: str) -> bool:
     """Whether a key can be the name of an element: letters, digits, `_`, `-`, `.`; at most 128 characters."""
     return _NAME.fullmatch(name) is not None
-
-
-def whole(written: str | None) -> int | None:
-    """The whole number of at most nine digits that stands there, or None."""
-    return int(written) if written is not None and _WHOLE.fullmatch(written.strip()) else None
 
 
 def forbidden(value: str) -> str | None:

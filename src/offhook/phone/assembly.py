@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from offhook.core.base import Base
 from offhook.core.catalogue import KEYS
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.dialplan import GlobalPart, MergedQuickDials, QuickDial
-from offhook.core.errors import Fault
+from offhook.core.errors import Fault, Invalid
 from offhook.core.features import Features, gate
 from offhook.core.keys import is_secret
 from offhook.core.login import Login
@@ -51,15 +51,20 @@ class Assembly(msgspec.Struct, frozen=True):
 
 
 def assemble(received: Received, earlier: Saved | None) -> Assembly:
-    """Lay the global and the account part over the portal's base; `earlier` is what the same user had on this phone."""
+    """Lay the parts over each other: the portal's base, what the user changed, then the provider's (D5).
+
+    `earlier` is what the same user had on this phone. At equal rank the provider's value counts, as it does whenever
+    the phone asks for it again.
+    """
     base, common, own = received.app, received.common, received.own
     features, remarks = Features.received(base.features)
-    admit = gate(features)
-    changes = users_own(earlier.account) if earlier else {}
-    account = mergeable.merge(mergeable.settle(base.account), own.values, admit)
-    account = mergeable.merge(account, changes, admit)
-    preferences = mergeable.merge(mergeable.settle(base.common.preferences), common.preferences)
+    licence = _Licence(gate(features))
+    account = mergeable.settle(base.account)
+    account = mergeable.merge(account, users_own(earlier.account) if earlier else {}, licence)
+    account = mergeable.merge(account, own.values, licence)
+    preferences = mergeable.settle(base.common.preferences)
     preferences = mergeable.merge(preferences, users_own(earlier.preferences) if earlier else {})
+    preferences = mergeable.merge(preferences, common.preferences)
     dials = _quick_dials(base.common, common, earlier)
     return Assembly(
         account=account,
@@ -68,7 +73,7 @@ def assemble(received: Received, earlier: Saved | None) -> Assembly:
             dialplan.merge_dial_actions({}, base.common.dial_actions), common.dial_actions
         ),
         preferences=preferences,
-        diagnostics=(*remarks, *_gated({**own.values, **changes}, admit), *_odd(account), *dials.diagnostics),
+        diagnostics=(*remarks, *licence.refusals, *_odd(account), *dials.diagnostics),
     )
 
 
@@ -76,9 +81,11 @@ def typed_account(login: Login) -> Reading:
     """The account of a user whose portal names no account service: what was typed is the SIP username and password.
 
     It has the portal's rank and comes after it, so it counts where the portal has something of its own in these keys.
+    Raises Invalid when no account can hold what was typed.
     """
     typed = {"username": login.username, "password": login.password.reveal()}
     values = {key: Value(text, mergeable.PORTAL, LOGIN_SOURCE) for key, text in typed.items() if text}
+    Invalid.unless_empty(accountxml.faults(values))
     why = "the portal names no service for it, so what was typed is the SIP username and password"
     return Reading(values, (Diagnostic("account part", why),))
 
@@ -100,10 +107,17 @@ def _quick_dials(base: GlobalPart, common: GlobalPart, earlier: Saved | None) ->
     return MergedQuickDials(after.items, (*before.diagnostics, *after.diagnostics))
 
 
-def _gated(values: Mapping[str, Value], admit: Admit) -> Iterator[Diagnostic]:
-    for key, value in values.items():
-        if reason := admit(key, value):
-            yield Diagnostic(key, f"was kept out: it {reason}")
+class _Licence:
+    """The gate of the licences (D18), which takes note of whom it refused."""
+
+    def __init__(self, admit: Admit) -> None:
+        self._admit = admit
+        self.refusals: dict[Diagnostic, None] = {}
+
+    def __call__(self, key: str, value: Value) -> str | None:
+        if reason := self._admit(key, value):
+            self.refusals[Diagnostic(key, f"was kept out: it {reason}")] = None
+        return reason
 
 
 def _odd(account: Document) -> Iterator[Diagnostic]:

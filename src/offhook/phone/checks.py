@@ -13,7 +13,7 @@ from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid, OffhookError
 from offhook.core.mergeable import Document
 from offhook.core.webservice import Definition, Prepared, Request
-from offhook.phone import again, news, reports
+from offhook.phone import again, news, reports, trust
 from offhook.phone.again import LogOut, New, Outcome, Unchanged, Useless
 from offhook.phone.commands import Fetch, Flow, KeepTheme, Remark, Skip, fetch, fetch_all
 from offhook.phone.device import Device
@@ -178,6 +178,9 @@ def _laid_in(found: News, service: str, outcome: Outcome, saved: Saved) -> News:
 def _right_as_it_is(found: News, service: str, outcome: Unchanged, saved: Saved) -> News:
     """What waited is no longer news; another validator for what the phone has is kept."""
     left = found.without(service)
+    if service in trust.SIGNED:
+        # A 304 has no signature: whoever sits on the way must not set the date that keeps old parts out.
+        return left
     if outcome.validator is None or outcome.validator == saved.validators.get(service):
         return left
     return msgspec.structs.replace(left, validators={**left.validators, service: outcome.validator})

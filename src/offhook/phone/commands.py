@@ -18,6 +18,7 @@ from offhook.phone.events import Event
 from offhook.phone.reports import Report
 from offhook.phone.saved import Left, Saved
 from offhook.phone.states import State
+from offhook.phone.trust import Trust
 
 
 class Fetch(msgspec.Struct, frozen=True):
@@ -125,6 +126,17 @@ class Erase(msgspec.Struct, frozen=True):
     left: Left
 
 
+class KeepTrust(msgspec.Struct, frozen=True):
+    """Add to what the phone knows of a portal, whatever becomes of the account.
+
+    `earlier`: it comes from a record, so that a key which was pinned since counts before it.
+    """
+
+    portal: str
+    trust: Trust
+    earlier: bool = False
+
+
 class TakeReports(msgspec.Struct, frozen=True):
     """Hand out the reports that are in the queue; the reply is a tuple of them."""
 
@@ -164,6 +176,7 @@ class Why(Enum):
     """Why a service gave no answer that could be read to its end."""
 
     UNREACHABLE = "cannot be reached"
+    UNSENDABLE = "cannot be asked"
     TIMEOUT = "no answer in time"
     CUT_OFF = "cut off"
     TLS = "not secure"
@@ -194,6 +207,7 @@ DeviceCommand: TypeAlias = (
     | Update
     | Tidy
     | Erase
+    | KeepTrust
     | TakeReports
     | PutReport
     | DropReport

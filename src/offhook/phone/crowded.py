@@ -95,4 +95,4 @@ def _lost(failure: _Failure) -> NoAnswer:
         case aiohttp.ClientError():
             return NoAnswer(Why.GARBLED)
         case _:
-            return NoAnswer(Why.UNREACHABLE, "the request cannot be sent")
+            return NoAnswer(Why.UNSENDABLE, "the request cannot be sent")

@@ -31,7 +31,12 @@ from offhook.phone.wire import FAILURES, NO_AUTH, Body, client_settings, lost, w
 
 
 def perform(flow: Flow[Result], edge: Edge) -> Result:
-    """Perform a conversation and wait for it, one fetch after the other."""
+    """Perform a conversation and wait for it, one fetch after the other.
+
+    D8 wants base and theme side by side. Here they are not: that would take a thread, for a driver whose worth is that
+    everything happens in one place in one order, as tests and embedded uses want it. All commands and the fleet use the
+    asynchronous one, where they are.
+    """
     reply: Reply | OffhookError = None
     with httpx2.Client(**client_settings(edge.tls)) as client:
         try:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from offhook.core import accountxml, base, dialplan, mergeable, theme, webservice
+from offhook.core import accountxml, base, dialplan, mergeable, screen, theme, webservice
 from offhook.core.accountxml import Reading
 from offhook.core.base import Base
 from offhook.core.diagnostics import Diagnostic
@@ -16,17 +16,25 @@ from offhook.core.dialplan import GlobalPart
 from offhook.core.errors import Invalid
 from offhook.core.login import CloudId, Login
 from offhook.core.placeholders import Scope
-from offhook.core.screen import Screen
-from offhook.phone import assembly, logout, stopped
+from offhook.core.screen import Screen, Shown
+from offhook.phone import assembly, logout, trust
 from offhook.phone.assembly import Received
-from offhook.phone.commands import Flow, Save
+from offhook.phone.commands import Flow, KeepTrust, Save
 from offhook.phone.device import Device
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Saved
 from offhook.phone.stopped import Stopped, usable
 from offhook.phone.talk import ACCOUNT_PART, BASE, GLOBAL_PART, KEY, SCREEN, THEME, Talk
+from offhook.phone.trust import Trust
 
 PROVIDER_SOURCE: Final = "provider"
+SIGN_IN: Final = "sign-in"
+_ASKED: Final = (webservice.GLOBAL, webservice.INITIAL)
+UNMET: Final = Trust()
+UNWRITABLE: Final = (
+    "The username or the password has a character that no account can hold. Please check what you typed."
+)
+EMPTY: Final = {"username": "Please enter your username.", "password": "Please enter your password."}
 INCOMPLETE: Final = "Your account is incomplete. Please contact your provider."
 
 
@@ -45,24 +53,30 @@ def sign_in(
     now: datetime,
     *,
     pinned: str = "",
+    trusted: Trust = UNMET,
     earlier: Saved | None = None,
+    shown: Shown | None = None,
     strict: bool = False,
 ) -> Flow[Saved]:
     """Ask for base and theme together, then the global part, then the account part; save once, when all have succeeded.
 
-    `pinned` is the portal's key, where it is known; `earlier` is what this phone has saved. Raises Stopped.
+    `pinned` is the portal's key, where a person says it; `trusted` what the phone knows of the portal; `earlier` what
+    it has saved; `shown` the screen on which the user signs in. Raises Stopped.
     """
     talk = Talk(portal, device, strict=strict)
     with talk.noted():
-        key = yield from talk.portal_key(pinned or _known_key(portal, earlier))
-        app, package = yield from _base_and_theme(talk, login.cloud_id, key)
+        known = yield from talk.trust(_known(portal, pinned, trusted, earlier))
+        app, package = yield from _base_and_theme(talk, login.cloud_id, known)
+        _ask_for_what_is_missing(login, app, shown)
         scope = _scope(login, device)
         common = yield from _global_part(talk, app, scope)
         own = yield from _account_part(talk, app, scope, login)
         before = earlier if earlier and earlier.is_of(login) and not earlier.leaving else None
         if earlier and not earlier.is_of(login):
             talk.remarks.append(Diagnostic("phone", f"{earlier.username}@{earlier.cloud_id} was signed in here before"))
-        saved = _record(talk, login, key, Received(app, package, common, own), now=now, earlier=before)
+        saved = _record(talk, login, known.key, Received(app, package, common, own), now=now, earlier=before)
+        if earlier:
+            yield KeepTrust(earlier.portal, trust.of_record(earlier), earlier=True)
         if earlier and not before:
             yield from _make_room(earlier, device, strict=strict)
         yield Save(saved, package)
@@ -77,23 +91,48 @@ def _make_room(earlier: Saved, device: Device, *, strict: bool) -> Flow[None]:
 
 
 def initial_screen(
-    cloud_id: CloudId, portal: Portal, device: Device, *, pinned: str = "", earlier: Saved | None = None
+    cloud_id: CloudId,
+    portal: Portal,
+    device: Device,
+    *,
+    pinned: str = "",
+    trusted: Trust = UNMET,
+    earlier: Saved | None = None,
 ) -> Flow[Offered]:
     """The screen of an app: the stand-in for what a white label has built in. Raises Stopped."""
     talk = Talk(portal, device)
     with talk.noted():
-        key = yield from talk.portal_key(pinned or _known_key(portal, earlier))
-        (answer,) = yield from talk.parts(cloud_id, key, SCREEN)
-        try:
-            screen = msgspec.json.decode(answer.body, type=Screen)
-        except msgspec.DecodeError as error:
-            raise Stopped(Invalid.at("", stopped.UNUSABLE), SCREEN, answer.status, str(error)) from None
-    return Offered(screen, key, tuple(talk.remarks))
+        known = yield from talk.trust(_known(portal, pinned, trusted, earlier))
+        (answer,) = yield from talk.parts(cloud_id, known, SCREEN)
+        with usable(SCREEN, answer.status):
+            offered = screen.loads(answer.body)
+    return Offered(offered, known.key, tuple(talk.remarks))
 
 
-def _base_and_theme(talk: Talk, cloud_id: CloudId, key: str) -> Flow[tuple[Base, bytes]]:
+def _ask_for_what_is_missing(login: Login, app: Base, shown: Shown | None) -> None:
+    """An empty field is the user's slip and not worth a refusal by the provider: no service is asked. Raises Stopped.
+
+    It is none where the screen has no such field, or where no service of the app wants it.
+    """
+    typed = {"username": login.username.strip(), "password": login.password.reveal()}
+    for field, text in typed.items():
+        label = getattr(shown, field) if shown else field
+        if not text and label and _is_wanted(field, app):
+            raise Stopped(Invalid.at("", EMPTY[field]), SIGN_IN, reason=f"the {field} is empty")
+
+
+def _is_wanted(field: str, app: Base) -> bool:
+    """Whether a service is told what stands in the field; without an account service it names the SIP account."""
+    read = [webservice.define(prefix, lambda key: app.services.get(key, "")) for prefix in _ASKED]
+    named_by_portal = mergeable.settle(app.account).text("username")
+    if field == "username" and read[-1] is None and not named_by_portal:
+        return True
+    return any(f"%{field}%" in text for definition in read if definition for text in definition.templates)
+
+
+def _base_and_theme(talk: Talk, cloud_id: CloudId, known: Trust) -> Flow[tuple[Base, bytes]]:
     """What the portal says to every phone of the app. An app without a readable theme is not signed in to."""
-    about, looks = yield from talk.parts(cloud_id, key, BASE, THEME)
+    about, looks = yield from talk.parts(cloud_id, known, BASE, THEME)
     with usable(BASE, about.status):
         app = base.loads(about.body)
     with usable(THEME, looks.status):
@@ -117,7 +156,8 @@ def _account_part(talk: Talk, app: Base, scope: Scope, login: Login) -> Flow[Rea
     """The user's own account, when the portal names such a service; else what was typed."""
     answer = yield from talk.call(ACCOUNT_PART, webservice.INITIAL, app, scope)
     if answer is None:
-        own = assembly.typed_account(login)
+        with usable(ACCOUNT_PART, text=UNWRITABLE):
+            own = assembly.typed_account(login)
     else:
         with usable(ACCOUNT_PART, answer.status):
             own = accountxml.loads(answer.body, mergeable.PROVIDER, PROVIDER_SOURCE)
@@ -164,5 +204,8 @@ def _scope(login: Login, device: Device) -> Scope:
     return Scope(names={**device.names(), **typed}, extras=login.extras)
 
 
-def _known_key(portal: Portal, earlier: Saved | None) -> str:
-    return earlier.portal_key if earlier and earlier.portal == portal.url else ""
+def _known(portal: Portal, pinned: str, trusted: Trust, earlier: Saved | None) -> Trust:
+    """What the phone knows of this portal; a key that a person gives counts before any that was met."""
+    if earlier and earlier.portal == portal.url:
+        trusted = trust.of_record(earlier).and_also(trusted)
+    return trusted.and_also(Trust(pinned))

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from offhook.core.diagnostics import Diagnostic
-from offhook.core.errors import Conflict, NotFound
+from offhook.core.errors import Conflict, Invalid, NotFound
 from offhook.core.login import CloudId, Login
+from offhook.core.screen import Shown
 from offhook.phone import editing, files
 from offhook.phone.commands import (
     DeviceCommand,
@@ -26,8 +27,10 @@ from offhook.phone.commands import (
     Erase,
     Flow,
     KeepTheme,
+    KeepTrust,
     PutBackup,
     PutReport,
+    Remark,
     Save,
     TakeBackup,
     TakeReports,
@@ -43,6 +46,7 @@ from offhook.phone.kept import Kept
 from offhook.phone.keystore import FileKeystore, Keystore
 from offhook.phone.life import Life
 from offhook.phone.portal import Portal
+from offhook.phone.portals import Portals
 from offhook.phone.restoring import restore
 from offhook.phone.saved import Saved
 from offhook.phone.vault import Opened, Vault
@@ -73,7 +77,7 @@ class Handset:
         keys = keystore or FileKeystore(folder / "keystore", self.files)
         self.vault = Vault(folder / "vault", keys, self.files)
         self.kept = Kept(Drawer(folder / "reports", keys, self.files), Drawer(folder / "backups", keys, self.files))
-        self.remarks: tuple[Diagnostic, ...] = ()
+        self.portals = Portals(folder / "portals.json", self.files)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -84,8 +88,12 @@ class Handset:
             yield
 
     def saved(self) -> Opened:
-        """What the phone keeps."""
-        return self.vault.load()
+        """What the phone keeps. Raises Invalid when that cannot be read: only a sign-in goes on then."""
+        opened = self.vault.load()
+        if opened.trouble:
+            how = "Nothing was changed; the next sign-in sets it aside"
+            raise Invalid.at(str(self.vault.folder), f"cannot be opened: {opened.trouble}. {how}")
+        return opened
 
     def device(self) -> Device:
         """This device; its install id is made at the first start and kept."""
@@ -101,18 +109,34 @@ class Handset:
             locale=(locale.getlocale()[0] or "en").replace("_", "-"),
         )
 
-    def signing_in(self, login: Login, portal: Portal, *, pinned: str = "", strict: bool = False) -> Flow[Saved]:
-        """The conversation of a sign-in, with what the user left behind here; to be driven while `alone`."""
+    def signing_in(
+        self, login: Login, portal: Portal, *, pinned: str = "", shown: Shown | None = None, strict: bool = False
+    ) -> Flow[Saved]:
+        """The conversation of a sign-in, with what the user left behind here; to be driven while `alone`.
+
+        `shown` is the screen on which it begins. A vault that cannot be read is set aside first.
+        """
         opened = self.vault.load()
-        if opened.left and opened.left.portal == portal.url:
-            pinned = pinned or opened.left.portal_key
-        device, now = self.device(), self.clock()
-        saved = yield from sign_in(login, portal, device, now, pinned=pinned, earlier=opened.saved, strict=strict)
+        if opened.trouble:
+            aside = self.vault.set_aside()
+            yield Remark(Diagnostic("vault", f"could not be opened ({opened.trouble}) and was set aside as {aside}"))
+        trusted = self.portals.find(portal.url)
+        saved = yield from sign_in(
+            login,
+            portal,
+            self.device(),
+            self.clock(),
+            pinned=pinned,
+            trusted=trusted,
+            earlier=opened.saved,
+            shown=shown,
+            strict=strict,
+        )
         return (yield from restore(saved))
 
     def living(self, *, fresh: bool = False, strict: bool = False) -> Life:
-        """The life of this phone from now on, to be driven while `alone`; `fresh` as in `Life`."""
-        return Life(self.device(), self.vault.load().saved, fresh=fresh, strict=strict)
+        """The life of this phone from now on, to be driven while `alone`; `fresh` as in `Life`. Raises as `saved`."""
+        return Life(self.device(), self.saved().saved, fresh=fresh, strict=strict)
 
     def act(self, command: DeviceCommand) -> DeviceReply:
         """Do what a conversation wants kept, found or removed, while `alone`. Raises OffhookError."""
@@ -127,6 +151,8 @@ class Handset:
                 self.vault.tidy(saved)
             case Erase(left=left):
                 self.vault.erase(left)
+            case KeepTrust(portal=url, trust=learned, earlier=earlier):
+                self.portals.keep(url, learned, earlier=earlier)
             case TakeReports():
                 return self.kept.take_reports()
             case PutReport(report=report):
@@ -145,7 +171,14 @@ class Handset:
 
     def first_screen(self, cloud_id: CloudId, portal: Portal, *, pinned: str = "") -> Flow[Offered]:
         """The conversation that fetches the initial screen of a white label."""
-        return initial_screen(cloud_id, portal, self.device(), pinned=pinned, earlier=self.vault.load().saved)
+        return initial_screen(
+            cloud_id,
+            portal,
+            self.device(),
+            pinned=pinned,
+            trusted=self.portals.find(portal.url),
+            earlier=self.vault.load().saved,
+        )
 
     def edit(self, key: str, content: str, *, preference: bool = False) -> Edited:
         """Make a change of the user's, while `alone`. Raises NotFound, Invalid or Refused, with the reason."""
@@ -159,8 +192,8 @@ class Handset:
         return self._changed(editing.add_dial(self.signed_in(), identity, display_name, uri))
 
     def signed_in(self) -> Saved:
-        """The record; raises NotFound when nobody is signed in, or a logout is under way."""
-        saved = self.vault.load().saved
+        """The record; raises NotFound when nobody is signed in, or a logout is under way, else as `saved`."""
+        saved = self.saved().saved
         if saved is None or saved.leaving:
             raise NotFound("Nobody is signed in on this phone. Sign in first.")
         return saved
@@ -170,11 +203,10 @@ class Handset:
         return edited
 
     def _clean_up(self) -> None:
+        """Remove what a crash left behind; a vault that cannot be read stays exactly as it is."""
         opened = self.vault.load()
-        if opened.damage:
-            aside = self.vault.set_aside()
-            self.remarks = (Diagnostic("vault", f"could not be read ({opened.damage}) and was set aside as {aside}"),)
-        self.vault.tidy(opened.saved)
+        if not opened.trouble:
+            self.vault.tidy(opened.saved)
         self.kept.tidy()
 
     def _install_id(self) -> str:

@@ -8,7 +8,7 @@ A phone at rest holds its record and a few moments, and waits in one `Wait`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -45,6 +45,7 @@ from offhook.phone.states import State, move
 
 # A disk that is full may have room again after this.
 DISK_RETRY_S: Final = 30
+MAX_NUMBER: Final = 256
 
 
 class Life:
@@ -115,7 +116,7 @@ class Life:
     def _do_what_is_due(self) -> Flow[None]:
         now_s = (yield from look()).monotonic_s
         if self.farewell is None and self.saved is not None:
-            due = [check for check in Check if check in self.due and self.due[check].is_over(now_s)]
+            due = {check for check, planned in self.due.items() if planned.is_over(now_s)}
             if due:
                 yield from self._ask(due)
         if not self.over:
@@ -124,7 +125,7 @@ class Life:
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    def _ask(self, due: list[Check]) -> Flow[None]:
+    def _ask(self, due: Collection[Check]) -> Flow[None]:
         """Ask the services that are due, and take note of what happened while we waited for their answers."""
         yield from self._enter(State.REPROVISIONING)
         for check in Check:
@@ -242,6 +243,8 @@ class Life:
 
     def _meet(self, event: Event) -> Flow[None]:
         """Take note of an event; what it makes possible is done afterwards."""
+        if isinstance(event, TimePassed):
+            return
         now_s = (yield from look()).monotonic_s
         match event:
             case events.Quit():
@@ -249,9 +252,10 @@ class Life:
             case events.SettingsOpened() | events.SettingsClosed():
                 self.settings_open = isinstance(event, events.SettingsOpened)
             case events.CallBegan():
-                self.calls = (*self.calls, (event, now_s - event.ago_s))
+                heard = msgspec.structs.replace(event, number=_dialled(event.number))
+                self.calls = (*self.calls, (heard, now_s - event.ago_s))
             case events.CallEnded():
-                yield from self._end_calls(event.number, now_s)
+                yield from self._end_calls(_dialled(event.number), now_s)
             case events.Button():
                 self.due = {check: msgspec.structs.replace(due, at_s=now_s) for check, due in self.due.items()}
                 self.post.hurry(now_s)
@@ -262,10 +266,8 @@ class Life:
                 self.post.hurry(now_s)
             case events.SignOut():
                 self.farewell = self.farewell or ""
-            case events.Edit() | events.DialAdded():
-                yield from self._edit(event, now_s)
-            case _:
-                pass
+            case edit:
+                yield from self._edit(edit, now_s)
 
     def _end_calls(self, number: str, now_s: float) -> Flow[None]:
         """Write the calls that are over into the history, which stays with the user also when the disk is full now."""
@@ -298,6 +300,11 @@ class Life:
         yield from self._changed(before, edited.saved)
         if isinstance(event, events.Edit) and not event.preference and Check.ACCOUNT in self.due:
             self.due[Check.ACCOUNT] = msgspec.structs.replace(self.due[Check.ACCOUNT], at_s=now_s)
+
+
+def _dialled(number: str) -> str:
+    """The number as it can be kept: what was no text on the command line is no text for the history either."""
+    return number[:MAX_NUMBER].encode("utf-8", "replace").decode()
 
 
 def _edited(saved: Saved, event: events.Edit | events.DialAdded, locale: str) -> Edited:

@@ -8,9 +8,9 @@ import msgspec
 
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid
-from offhook.phone import reports
+from offhook.phone import reports, trust
 from offhook.phone.backup import back_up
-from offhook.phone.commands import Erase, Flow, PutBackup, PutReport, Remark, Skip, Unregister, Update
+from offhook.phone.commands import Erase, Flow, KeepTrust, PutBackup, PutReport, Remark, Skip, Unregister, Update
 from offhook.phone.device import Device
 from offhook.phone.reports import Report
 from offhook.phone.saved import Leaving, Left, Saved, Step
@@ -46,6 +46,7 @@ def erase(saved: Saved) -> Flow[Left]:
     """The last step: account, secrets and theme go; the portal's pin and the message stay."""
     assert saved.leaving is not None
     left = Left(saved.portal, saved.portal_key, saved.leaving.message)
+    yield KeepTrust(saved.portal, trust.of_record(saved), earlier=True)
     yield Erase(left)
     return left
 

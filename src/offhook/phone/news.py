@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 
-from offhook.core import accountxml, base, dialplan, mergeable, signing, theme, webservice
+from offhook.core import accountxml, base, dialplan, mergeable, theme, webservice
 from offhook.core.accountxml import Reading
 from offhook.core.base import Base
 from offhook.core.diagnostics import Diagnostic
@@ -15,9 +15,8 @@ from offhook.core.errors import Invalid
 from offhook.core.features import Features, gate
 from offhook.core.mergeable import Admit, Document, Settled
 from offhook.core.webservice import Response
-from offhook.phone import assembly
+from offhook.phone import assembly, trust
 from offhook.phone.flow import PROVIDER_SOURCE
-from offhook.phone.retry import modified
 from offhook.phone.saved import Saved, Validator
 from offhook.phone.talk import ACCOUNT_PART, BASE, GLOBAL_PART, THEME
 
@@ -78,25 +77,17 @@ def read_common(news: News, answer: Response) -> News:
 
 def read_base(news: News, answer: Response, saved: Saved) -> News:
     """With a base configuration; raises Invalid when it is not signed with the pinned key, or older than ours."""
-    _genuine(BASE, answer, saved)
+    trust.believe(answer, saved.cloud_id, BASE, trust.of_record(saved))
     app = base.loads(answer.body)
     return msgspec.structs.replace(news, app=app, validators={**news.validators, BASE: Validator.of(answer)})
 
 
 def read_theme(news: News, answer: Response, saved: Saved) -> News:
     """With the digest of a theme package; raises Invalid as for a base."""
-    _genuine(THEME, answer, saved)
+    trust.believe(answer, saved.cloud_id, THEME, trust.of_record(saved))
     theme.unpack(answer.body)
     digest = hashlib.sha256(answer.body).hexdigest()
     return msgspec.structs.replace(news, theme=digest, validators={**news.validators, THEME: Validator.of(answer)})
-
-
-def _genuine(service: str, answer: Response, saved: Saved) -> None:
-    signing.verify(answer, str(saved.cloud_id), service, signing.parse_public(saved.portal_key))
-    ours = modified(saved.validators.get(service, Validator()).last_modified)
-    theirs = modified(answer.header("last-modified"))
-    if ours and theirs and theirs < ours:
-        raise Invalid.at(f"portal {service}", "is older than what this phone has; a cache on the way may be stale")
 
 
 def apply(saved: Saved, news: News, locale: str) -> Applied:
@@ -121,7 +112,7 @@ def apply(saved: Saved, news: News, locale: str) -> Applied:
 
 def _with_app(saved: Saved, app: Base, remarks: list[Diagnostic]) -> Saved:
     features, odd = Features.received(app.features)
-    account = relicensed(mergeable.merge(saved.account, app.account), gate(features))
+    account = relicensed(mergeable.merge(saved.account, app.account, beneath=True), gate(features))
     remarks.extend((*app.diagnostics, *odd))
     with_app = msgspec.structs.replace(
         saved,
@@ -131,17 +122,18 @@ def _with_app(saved: Saved, app: Base, remarks: list[Diagnostic]) -> Saved:
         services=app.services,
         reprovisioning=app.reprovisioning,
     )
-    return _with_common(with_app, app.common, remarks)
+    return _with_common(with_app, app.common, remarks, beneath=True)
 
 
-def _with_common(saved: Saved, part: GlobalPart, remarks: list[Diagnostic]) -> Saved:
+def _with_common(saved: Saved, part: GlobalPart, remarks: list[Diagnostic], *, beneath: bool = False) -> Saved:
+    """With a global part; the portal's own lies `beneath` what the user and the provider said."""
     dials = dialplan.merge_quick_dials(saved.quick_dials, part.quick_dials)
     remarks.extend((*part.diagnostics, *dials.diagnostics))
     return msgspec.structs.replace(
         saved,
         quick_dials=dials.items,
-        dial_actions=dialplan.merge_dial_actions(saved.dial_actions, part.dial_actions),
-        preferences=mergeable.merge(saved.preferences, part.preferences),
+        dial_actions=dialplan.merge_dial_actions(saved.dial_actions, part.dial_actions, beneath=beneath),
+        preferences=mergeable.merge(saved.preferences, part.preferences, beneath=beneath),
     )
 
 
@@ -162,7 +154,9 @@ def relicensed(account: Document, admit: Admit) -> Document:
     document = mergeable.merge(Document(keys, account.kept_out), lost, admit)
     for key, kept in account.kept_out.items():
         for refusal in reversed(kept):
-            document = mergeable.merge(document, {key: refusal.value}, admit)
+            portals = refusal.value.source == base.SOURCE
+            by = mergeable.everything if portals else admit
+            document = mergeable.merge(document, {key: refusal.value}, by, beneath=portals)
     return document
 
 

@@ -15,6 +15,7 @@ from offhook.phone.commands import (
     DropReport,
     Erase,
     KeepTheme,
+    KeepTrust,
     PutBackup,
     PutReport,
     Save,
@@ -57,7 +58,7 @@ class Pocket:
                 return _found((self._backups or {}).get(owner))
             case DropBackup(owner=owner):
                 (self._backups or {}).pop(owner, None)
-            case KeepTheme() | Tidy():
+            case KeepTheme() | KeepTrust() | Tidy():
                 pass
             case _:
                 assert_never(command)

@@ -16,6 +16,7 @@ from offhook.phone.retry import retry_after_s
 GENERIC: Final = "Provisioning failed. Please try again or contact your provider."
 UNKNOWN_APP: Final = "There is no app with this Cloud ID. Please check what you typed."
 UNUSABLE: Final = "The answer of the server cannot be used. Please contact your provider."
+UNSENDABLE: Final = "The server cannot be asked with these settings. Please contact your provider."
 NOT_GENUINE: Final = (
     "These settings do not come, unchanged, from the portal that this phone knows. Nothing was saved. "
     "Please contact your provider."
@@ -27,6 +28,7 @@ _NO_ANSWER: Final[Mapping[Why, tuple[type[Invalid | Unavailable], str]]] = {
     Why.TIMEOUT: (Unavailable, "The server did not answer in time. Please try again later."),
     Why.CUT_OFF: (Unavailable, "The connection broke off. Please try again."),
     Why.TLS: (Unavailable, "A secure connection to the server could not be made. Please contact your provider."),
+    Why.UNSENDABLE: (Invalid, UNSENDABLE),
     Why.GARBLED: (Invalid, UNUSABLE),
     Why.TOO_LARGE: (Invalid, UNUSABLE),
     Why.REDIRECT: (Invalid, UNUSABLE),

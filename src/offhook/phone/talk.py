@@ -12,12 +12,13 @@ from offhook.core.diagnostics import Diagnostic
 from offhook.core.login import CloudId
 from offhook.core.placeholders import Scope
 from offhook.core.webservice import Request, Response
-from offhook.phone import stopped
-from offhook.phone.commands import Answer, Fetch, Flow, NoAnswer, Skip, fetch, fetch_all
+from offhook.phone import stopped, trust
+from offhook.phone.commands import Answer, Fetch, Flow, KeepTrust, NoAnswer, Remark, Skip, fetch, fetch_all
 from offhook.phone.device import Device
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Validator
 from offhook.phone.stopped import Stopped, usable
+from offhook.phone.trust import Trust
 
 KEY: Final = "portal key"
 BASE: Final = "base"
@@ -52,23 +53,29 @@ class Talk:
             early.remarks = tuple(self.remarks)
             raise
 
-    def portal_key(self, known: str) -> Flow[str]:
-        """The key that is pinned, or the portal's own word for it when the phone sees it for the first time."""
-        if known:
+    def trust(self, known: Trust) -> Flow[Trust]:
+        """What is known, with the portal's own word for its key when the phone sees that for the first time.
+
+        From then on it is pinned, whatever becomes of this conversation.
+        """
+        if known.key:
             return known
         (answer,) = yield from self.ask(question(self.device, KEY, Request("GET", self.portal.key_url)))
         with usable(KEY, answer.status):
             key = signing.public_text(signing.parse_public(answer.body.decode("ascii", "replace")))
-        self.remarks.append(Diagnostic(KEY, f"was seen for the first time and is trusted from now on: {key}"))
-        return key
+        yield KeepTrust(self.portal.url, Trust(key))
+        yield Remark(Diagnostic(KEY, f"was seen for the first time and is trusted from now on: {key}"))
+        return Trust(key, known.newest)
 
-    def parts(self, cloud_id: CloudId, key: str, *names: str) -> Flow[tuple[Response, ...]]:
-        """Parts of an app, all at once since the Cloud ID alone addresses them, and signed with the pinned key."""
+    def parts(self, cloud_id: CloudId, known: Trust, *names: str) -> Flow[tuple[Response, ...]]:
+        """Parts of an app, all at once since the Cloud ID alone addresses them: signed with the pinned key, not old."""
         asked = (question(self.device, name, Request("GET", self.portal.part_url(cloud_id, name))) for name in names)
         answers = yield from self.ask(*asked)
         for name, answer in zip(names, answers, strict=True):
             with usable(name, answer.status, stopped.NOT_GENUINE):
-                signing.verify(answer, str(cloud_id), name, signing.parse_public(key))
+                trust.believe(answer, cloud_id, name, known)
+        for name, answer in zip(names, answers, strict=True):
+            yield KeepTrust(self.portal.url, trust.of_answer(answer, cloud_id, name, known.key))
         return answers
 
     def call(self, service: str, prefix: str, received: Base, scope: Scope) -> Flow[Response | None]:

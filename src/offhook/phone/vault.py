@@ -3,6 +3,7 @@
     vault/state.bin            the record, sealed; names its theme by digest
     vault/themes/DIGEST.bin    a theme package, sealed; in place before the record that names it
     vault.damaged-1/           a vault that could not be read, set aside as it was; never deleted
+    vault.locked-1/            likewise, for want of its key: with the key it can be read again
 
 A file is written under another name, synced, renamed, and its folder synced. What a crash leaves behind is not named by
 the record and is removed by `tidy`.
@@ -45,11 +46,20 @@ class _State(msgspec.Struct, frozen=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """What the vault holds: a record, or what is left of one; `damage` says why it could not be read."""
+    """What the vault holds: a record, or what is left of one; `damage` says why it could not be read.
+
+    `locked`: there is a vault, perhaps as good as ever, and no key for it.
+    """
 
     saved: Saved | None = None
     damage: str = ""
     left: Left | None = None
+    locked: bool = False
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody can tell what the vault holds; empty when somebody can."""
+        return "its key is missing, or is none" if self.locked else self.damage
 
 
 class Vault:
@@ -64,8 +74,11 @@ class Vault:
         sealed = self.files.read(self.state, MAX_STATE_BYTES + _OVERHEAD_BYTES)
         if sealed is None:
             return Opened()
+        key = self.keystore.find()
+        if key is None:
+            return Opened(locked=True)
         try:
-            content = unseal(self._key(), STATE, sealed)
+            content = unseal(key, STATE, sealed)
             schema = msgspec.msgpack.decode(content, type=_Schema).schema
             if schema > SCHEMA:
                 raise OffhookError(f"{self.folder} was written by a later version of Offhook. Please update this one.")
@@ -104,7 +117,8 @@ class Vault:
     def set_aside(self) -> Path:
         """Move a vault that could not be read out of the way; where it lies now."""
         taken = self.files.names(self.folder.parent)
-        names = (f"{self.folder.name}.damaged-{number}" for number in itertools.count(1))
+        state = "locked" if self.load().locked else "damaged"
+        names = (f"{self.folder.name}.{state}-{number}" for number in itertools.count(1))
         aside = self.folder.with_name(next(name for name in names if name not in taken))
         files.move(self.files, self.folder, aside)
         return aside

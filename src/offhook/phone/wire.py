@@ -96,7 +96,7 @@ def lost(failure: _Failure) -> NoAnswer:
         case httpx2.TimeoutException():
             return NoAnswer(Why.TIMEOUT)
         case httpx2.LocalProtocolError():
-            return NoAnswer(Why.UNREACHABLE, "one of the headers of the request cannot be sent")
+            return NoAnswer(Why.UNSENDABLE, "one of the headers of the request cannot be sent")
         case httpx2.ConnectError() | httpx2.ProxyError() | httpx2.InvalidURL() | UnicodeError():
             return NoAnswer(Why.UNREACHABLE, detail)
         case httpx2.ReadError() | httpx2.WriteError() | httpx2.CloseError():

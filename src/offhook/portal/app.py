@@ -12,7 +12,8 @@ from offhook.core.base import SOURCE, Reprovisioning
 from offhook.core.catalogue import KEYS
 from offhook.core.dialplan import QuickDials
 from offhook.core.errors import Fault
-from offhook.core.lint import plain, templates
+from offhook.core.kinds import Listing
+from offhook.core.lint import Finding, plain, templates
 from offhook.core.mergeable import Value
 from offhook.core.screen import Classic, Screen
 from offhook.portal.table import meant
@@ -78,8 +79,14 @@ def _of_account(account: Mapping[str, Value]) -> Iterator[Fault]:
     others = {key: value for key, value in account.items() if key not in settled}
     unknown = (one for one in plain.unknown(others, templates.references(account)) if one.severity == "error")
     found += [(one.key, f"{one.what}. {one.how}") for one in unknown]
-    found += [(one.key, one.what) for one in plain.values(others) if one.severity == "error"]
+    found += [(one.key, _with_its_kind(one)) for one in plain.values(others) if one.severity == "error"]
     return (Fault(f"account.{place}", text) for place, text in found)
+
+
+def _with_its_kind(finding: Finding) -> str:
+    """What is wrong with a value; of one item among several, what all of it should be, too."""
+    known = KEYS.find(finding.key)
+    return f"{finding.what}; it takes {known.kind}" if known and isinstance(known.kind, Listing) else finding.what
 
 
 def _rightful_place(key: str) -> str | None:

@@ -67,7 +67,7 @@ class Portal:
 
         With `live`, what would change for phones if it went Live too.
         """
-        with self.apps.begin() as apps:
+        with self.apps.read() as apps:
             found, now_live = _standing(apps, app.cloud_id)
         compared = now_live if live else found or now_live
         return Proposal(app, theme, self._difference(compared, app, theme), _ground(found, now_live))
@@ -90,7 +90,7 @@ class Portal:
 
     def propose_publishing(self, cloud_id: str) -> Proposal:
         """What would change for phones if the Editable became Live; raises NotFound when there is no Editable."""
-        with self.apps.begin() as apps:
+        with self.apps.read() as apps:
             found, live = _standing(apps, cloud_id)
             if found is None:
                 raise _no_editable(cloud_id) if live else _no_app(cloud_id)
@@ -112,7 +112,7 @@ class Portal:
 
     def propose_restoring(self, cloud_id: str, number: int, *, live: bool = False) -> Proposal:
         """What would change if an old Live became the Editable or, with `live`, went Live again; raises NotFound."""
-        with self.apps.begin() as apps:
+        with self.apps.read() as apps:
             old = self._once_live(apps, cloud_id, number)
         return self.propose(old.app, self.theme(old), live=live)
 
@@ -134,7 +134,7 @@ class Portal:
 
     def show(self, cloud_id: str, which: State | int | None = None) -> Version:
         """A version by number, the Live or the Editable; without a choice the Editable, else Live. Raises NotFound."""
-        with self.apps.begin() as apps:
+        with self.apps.read() as apps:
             if apps.latest(cloud_id) is None:
                 raise _no_app(cloud_id)
             if isinstance(which, int):
@@ -154,7 +154,7 @@ class Portal:
 
     def history(self, cloud_id: str) -> list[Version]:
         """All versions of an app, the newest first; raises NotFound."""
-        with self.apps.begin() as apps:
+        with self.apps.read() as apps:
             found = apps.newest(cloud_id, HISTORY_LIMIT)
         if not found:
             raise _no_app(cloud_id)
@@ -162,7 +162,7 @@ class Portal:
 
     def all(self) -> list[Version]:
         """The Live and the Editable of every app, by Cloud ID."""
-        with self.apps.begin() as apps:
+        with self.apps.read() as apps:
             return apps.everywhere()
 
     def _difference(self, old: Version | None, app: App, theme: Theme) -> Plan:

@@ -33,8 +33,8 @@ def edited(app: App, settings: Iterable[str] = (), removals: Iterable[str] = ())
     for setting in settings:
         place, equals, written = setting.partition("=")
         try:
-            if not equals:
-                raise Invalid.at(place, "is not of the form PLACE=VALUE, such as account.title=Example")
+            if not equals or not place.strip():
+                raise Invalid.at(place or setting, "is not of the form PLACE=VALUE, such as account.title=Example")
             _set(document, place.strip(), _value(place.strip(), written))
         except Invalid as error:
             faults += error.faults
@@ -109,7 +109,7 @@ def _path(place: str) -> tuple[str, list[str]]:
 def _value(place: str, written: str) -> object:
     if written in {"true", "false"}:
         return written == "true"
-    if _NUMBERS.fullmatch(place) and written.isascii() and written.isdecimal() and len(written) < 10:
+    if _NUMBERS.fullmatch(place) and written.removeprefix("-").isdecimal() and written.isascii() and len(written) < 10:
         return int(written)
     if written.startswith("{"):
         try:

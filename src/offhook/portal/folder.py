@@ -1,8 +1,10 @@
-"""An app as a folder that a person can keep in git: `app.toml`, and `theme/` with its `theme.toml` and images."""
+"""An app as a folder that a person can keep in git: `app.toml`, and `theme/` with its `theme.toml` and images.
+
+Links in it are refused: what stands in it goes to every phone, and a link may lead to a private file of this machine.
+"""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +13,7 @@ import msgspec
 from offhook.core import theme as themes
 from offhook.core.errors import Conflict, Fault, Invalid
 from offhook.core.theme import Manifest, Theme
-from offhook.portal import reading, toml, writing
+from offhook.portal import files, pictures, reading, toml, writing
 from offhook.portal.app import App
 from offhook.portal.table import MAX_CHARACTERS, Table, parse
 
@@ -32,6 +34,10 @@ class Content(msgspec.Struct, frozen=True):
 
 def read(folder: Path) -> Content:
     """Read an app's folder; raises Invalid with every fault, each with its file and place."""
+    if not folder.is_dir():
+        raise Invalid.at(
+            str(folder), "is no folder" if folder.exists() else "does not exist; `offhook app export` makes one"
+        )
     faults: list[Fault] = []
     app, theme = App(""), Theme()
     try:
@@ -48,13 +54,14 @@ def read(folder: Path) -> Content:
 
 def read_theme(folder: Path) -> Theme:
     """Read a theme folder, which may be missing; raises Invalid with every fault."""
-    if not folder.is_dir():
+    if not files.is_folder(folder, ""):
         return Theme()
-    files = _images(folder)
+    images = _read_images(folder)
     manifest = folder / MANIFEST
-    table = Table(parse(_text(manifest, MANIFEST), MANIFEST) if manifest.exists() else {})
-    theme = Theme(_manifest(table), files)
-    Invalid.unless_empty([*table.faults, *themes.faults(theme)])
+    table = Table(parse(_text(manifest, MANIFEST), MANIFEST) if files.exists(manifest) else {})
+    theme = Theme(_manifest(table), images)
+    unlike = [fault for path, content in images.items() for fault in pictures.faults(path, content)]
+    Invalid.unless_empty([*table.faults, *themes.faults(theme), *unlike])
     return theme
 
 
@@ -66,16 +73,16 @@ def write(folder: Path, app: App, theme: Theme, *, replace: bool = False) -> lis
     texts = {APP: writing.dumps(app), f"{THEME}/{MANIFEST}": toml.dumps(_to_document(theme.manifest))}
     contents = {path: text.encode() for path, text in texts.items()}
     contents |= {f"{THEME}/{path}": content for path, content in theme.files.items()}
-    there = [path for path in (folder / APP, folder / THEME) if path.exists()]
+    there = [path for path in (folder / APP, folder / THEME) if files.exists(path)]
     if there and not replace:
         raise Conflict(f"{there[0]} exists. Choose another folder, or replace what is there with --force.")
+    former = _images(folder / THEME) if files.is_folder(folder / THEME, THEME) else []
     try:
-        for path in _images(folder / THEME) if (folder / THEME).is_dir() else ():
+        for path in former:
             if path not in theme.files:
                 (folder / THEME / path).unlink()
         for path, content in contents.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
+            files.put(folder / path, content)
     except OSError as error:
         raise Invalid.at(str(error.filename or folder), f"cannot be written: {error.strerror}") from None
     return [folder / path for path in contents]
@@ -104,25 +111,29 @@ def _to_document(manifest: Manifest) -> dict[str, Any]:
     return {"name": manifest.name, **{name: content for name, content in sections.items() if content}}
 
 
-def _images(folder: Path) -> dict[str, bytes]:
+def _images(folder: Path) -> list[str]:
     """The files of a theme beside its manifest; those whose name begins with a dot are none of its files."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / MANIFEST]
-    paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-    try:
-        if len(paths) >= themes.MAX_FILES or sum(path.stat().st_size for path in paths) > themes.MAX_BYTES:
-            raise Invalid.at("", f"has more than {themes.MAX_FILES - 1} images or {themes.MAX_BYTES:,} bytes")
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    except OSError as error:
-        raise Invalid.at(os.path.relpath(error.filename, folder), f"cannot be read: {error.strerror}") from None
+    return [path.relative_to(folder).as_posix() for path in files.below(folder) if path != folder / MANIFEST]
+
+
+def _read_images(folder: Path) -> dict[str, bytes]:
+    paths = _images(folder)
+    too_much = Invalid.at("", f"has more than {themes.MAX_FILES - 1} images or {themes.MAX_BYTES:,} bytes")
+    if len(paths) >= themes.MAX_FILES:
+        raise too_much
+    images: dict[str, bytes] = {}
+    left_bytes = themes.MAX_BYTES
+    for path in paths:
+        images[path] = files.content(folder / path, path, themes.MAX_BYTES)
+        left_bytes -= len(images[path])
+        if left_bytes < 0:
+            raise too_much
+    return images
 
 
 def _text(path: Path, name: str) -> str:
     try:
-        if path.stat().st_size > 4 * MAX_CHARACTERS:
-            raise Invalid.at(name, "is far too large")
-        return path.read_text("utf-8-sig")
-    except OSError as error:
-        raise Invalid.at(str(path), f"cannot be read: {error.strerror}") from None
+        return files.content(path, name, 4 * MAX_CHARACTERS).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Invalid.at(name, f"is not UTF-8 text: byte {error.start + 1:,} is wrong") from None
 

@@ -8,12 +8,10 @@ from typing import Final
 
 import msgspec
 
-from offhook.core import mergeable
+from offhook.core import masking, mergeable
 from offhook.core.dialplan import QuickDial, Removal
-from offhook.core.keys import is_secret
 from offhook.core.lint import Finding
 from offhook.core.screen import Screen
-from offhook.core.secret import MASK
 from offhook.core.theme import Theme
 from offhook.portal.app import App
 from offhook.portal.base import digest
@@ -21,6 +19,8 @@ from offhook.portal.remarks import losses, remarks
 
 SHOWN: Final = 72
 _AROUND: Final = 12
+# What stands below these has the name of a key, and may be a secret.
+_OF_KEYS: Final = ("account.", "services.", "preferences.", "dial_actions.")
 _SECTIONS: Final = (
     *("cloud_id", "name", "account", "services", "preferences", "features", "reprovisioning", "screen"),
     *("replace_quick_dials_below", "quick_dials", "dial_actions", "theme"),
@@ -118,15 +118,13 @@ def _line(place: str, before: _Content | None, after: _Content | None) -> Line |
     if before == after:
         return None
     kind = Kind.ADDITION if before is None else Kind.REMOVAL if after is None else Kind.CHANGE
-    masked = place.startswith(("account.", "services.", "preferences.", "dial_actions."))
-    masked = masked and is_secret(place.rpartition(".")[2])
-    return Line(kind, place, *(_shown(content, masked=masked) for content in (before, after)))
+    return Line(kind, place, *(_shown(place, content) for content in (before, after)))
 
 
-def _shown(content: _Content | None, *, masked: bool) -> str | None:
+def _shown(place: str, content: _Content | None) -> str | None:
     if content is None:
         return None
-    return MASK if masked and content.text else content.text
+    return masking.masked(place.rpartition(".")[2], content.text) if place.startswith(_OF_KEYS) else content.text
 
 
 def _new_order(old: App | None, new: App) -> Line | None:

@@ -16,7 +16,7 @@ class Clock(Protocol):
 
 
 class AppTransaction(Protocol):
-    """The versions of all apps within one transaction; nobody else writes meanwhile."""
+    """The versions of all apps within one transaction."""
 
     def standing(self, cloud_id: str, state: State) -> Version | None:
         """The Live or the Editable of an app, or None."""
@@ -42,6 +42,9 @@ class AppStore(Protocol):
 
     def begin(self) -> AbstractContextManager[AppTransaction]:
         """One transaction: all of it happens, or nothing. Raises Unavailable."""
+
+    def read(self) -> AbstractContextManager[AppTransaction]:
+        """One transaction that only looks, and waits for nobody who writes. Raises Unavailable."""
 
 
 class ThemeStore(Protocol):

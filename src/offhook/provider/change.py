@@ -109,9 +109,13 @@ def remarks(change: Change) -> tuple[Diagnostic, ...]:
             found.append(
                 Diagnostic(key, "is sent no longer; a phone that has it keeps it. Set it to nothing to blank it.")
             )
-        elif is_secret(key):
-            found.append(Diagnostic(key, "may be a secret, and overrides are kept readable in the database"))
     return tuple(found)
+
+
+def has_empty_sip_password(change: Change) -> bool:
+    """Whether a SIP password is set to nothing, with which no phone can register."""
+    given = change.secrets.get(SIP_PASSWORD)
+    return given is not None and not given
 
 
 def text_fault(text: str) -> str | None:

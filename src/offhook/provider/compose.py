@@ -12,7 +12,7 @@ from offhook.core import accountxml, webservice
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.mergeable import PROVIDER, Document, Settled, Value
 from offhook.core.secret import Discreet, Secret
-from offhook.provider import template
+from offhook.provider import settling, template
 from offhook.provider.sealing import Sealer, place_of
 from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override, Subscriber, username_key
 from offhook.provider.tenant import Credential, Tenant
@@ -83,7 +83,8 @@ class Composer(msgspec.Struct, frozen=True):
         if laying.lacks(SIP_PASSWORD) and SIP_PASSWORD in subscriber.secrets:
             password = Value(self._open(subscriber, SIP_PASSWORD), PROVIDER, SIP)
             laying.lay(SIP_PASSWORD, password, "The user's SIP password.")
-        for key, override in subscriber.overrides.items():
+        for key in subscriber.overrides:
+            override = settling.open_override(subscriber, key, self.sealer)
             rank = PROVIDER if override.rank is None else override.rank
             laying.lay(key, Value(override.value, rank, OVERRIDE, override.markup), _why_override(override))
         for key, text, why in _install(tenant, subscriber, grant):

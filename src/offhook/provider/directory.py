@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from offhook.core.diagnostics import Diagnostic
-from offhook.core.errors import Conflict, Invalid
+from offhook.core.errors import Conflict, Fault, Invalid
 from offhook.core.secret import Secret
 from offhook.provider import change as changes
 from offhook.provider import settling
@@ -24,10 +24,11 @@ _ATTEMPTS: Final = 5
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """The subscriber as kept now, and what should be said about the change."""
+    """The subscriber as kept now, whether that is another than before, and what should be said about the change."""
 
     subscriber: Subscriber
     remarks: tuple[Diagnostic, ...] = ()
+    is_changed: bool = True
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ class Directory:
         regard to case.
         """
         tenant = self.tenants.get(cloud_id)
-        Invalid.unless_empty(
-            (*changes.username_faults(username), *changes.password_faults(password), *changes.faults(change))
-        )
+        Invalid.unless_empty((*changes.username_faults(username), *changes.password_faults(password), *_faults(change)))
         now_s = self.clock.now_s()
         blank = Subscriber(tenant.cloud_id, username.strip(), changes.NOBODY, created_s=now_s, changed_s=now_s)
         whole = msgspec.structs.replace(
@@ -69,22 +68,21 @@ class Directory:
         self, cloud_id: str, username: str, change: Change, password: Secret | None = None, author: str = ""
     ) -> Outcome:
         """Change a user; a change to what is so already is none. Raises Invalid with every fault, NotFound."""
-        wrong = [*(changes.password_faults(password) if password is not None else ()), *changes.faults(change)]
+        wrong = [*(changes.password_faults(password) if password is not None else ()), *_faults(change)]
         Invalid.unless_empty(wrong)
         if password is not None:
             change = msgspec.structs.replace(change, password=self.hash_password(password))
-        return Outcome(
-            self._settled(cloud_id, username, changes.signed(change, author, self.clock.now_s())),
-            changes.remarks(change),
-        )
+        known, settled = self._settled(cloud_id, username, changes.signed(change, author, self.clock.now_s()))
+        there, absent = _apart(change, known)
+        return Outcome(settled, (*changes.remarks(there), *absent), settled != known)
 
     def suspend(self, cloud_id: str, username: str) -> Subscriber:
         """Stop a user from using the service until resumed; raises NotFound."""
-        return self._settled(cloud_id, username, Change(state=State.SUSPENDED))
+        return self._settled(cloud_id, username, Change(state=State.SUSPENDED))[1]
 
     def resume(self, cloud_id: str, username: str) -> Subscriber:
         """Let a suspended user use the service again; raises NotFound."""
-        return self._settled(cloud_id, username, Change(state=State.ACTIVE))
+        return self._settled(cloud_id, username, Change(state=State.ACTIVE))[1]
 
     def remove(self, cloud_id: str, username: str) -> None:
         """Forget a user and end all their installs, so that their phones are logged out; raises NotFound."""
@@ -103,13 +101,18 @@ class Directory:
         """The secrets of a user, the SIP password among them; raises Unavailable when one cannot be opened."""
         return settling.open_secrets(subscriber, self.sealer)
 
+    def opened(self, subscriber: Subscriber) -> Subscriber:
+        """The user with those overrides readable that are kept sealed; raises Unavailable when one cannot be opened."""
+        overrides = {key: settling.open_override(subscriber, key, self.sealer) for key in subscriber.overrides}
+        return msgspec.structs.replace(subscriber, overrides=overrides)
+
     def columns(self, cloud_id: str) -> frozenset[str]:
         """What a template of this Cloud ID can ask for: the attributes and secrets of its first users."""
         users = islice(self.subscribers.all_of(cloud_id), _SAMPLE)
         return frozenset(name for user in users for name in (*user.attributes, *user.secrets))
 
-    def _settled(self, cloud_id: str, username: str, change: Change) -> Subscriber:
-        """Lay the change over what is stored, anew when somebody else changed it meanwhile."""
+    def _settled(self, cloud_id: str, username: str, change: Change) -> tuple[Subscriber, Subscriber]:
+        """Lay the change over what is stored, anew when somebody else changed it meanwhile: before and after."""
         for _ in range(_ATTEMPTS - 1):
             try:
                 return self._attempt(cloud_id, username, change)
@@ -117,11 +120,40 @@ class Directory:
                 continue
         return self._attempt(cloud_id, username, change)
 
-    def _attempt(self, cloud_id: str, username: str, change: Change) -> Subscriber:
+    def _attempt(self, cloud_id: str, username: str, change: Change) -> tuple[Subscriber, Subscriber]:
         known = self.get(cloud_id, username)
         settled = settling.settle(known, change, self.sealer, self.chance)
         if settled == known:
-            return known
+            return known, known
         settled = msgspec.structs.replace(settled, changed_s=self.clock.now_s())
         self.subscribers.replace(settled)
-        return msgspec.structs.replace(settled, revision=settled.revision + 1)
+        return known, msgspec.structs.replace(settled, revision=settled.revision + 1)
+
+
+def _apart(change: Change, known: Subscriber) -> tuple[Change, list[Diagnostic]]:
+    """The change without what it would take away and is not there, and a remark upon each of that."""
+    absent = []
+    for kind, asked, there in (
+        ("attribute", change.attributes, known.attributes),
+        ("secret", change.secrets, known.secrets),
+        ("key", change.overrides, known.overrides),
+    ):
+        absent += [
+            Diagnostic(name, f"is no {kind} that was set for this user, so there is nothing to take back")
+            for name, new in asked.items()
+            if new is None and name not in there
+        ]
+    own = {item.id for item in known.quick_dials.items}
+    absent += [
+        Diagnostic(f"quick dial {identity}", "is none of this user's own; phones that have it are told to remove it")
+        for identity, item in change.quick_dials.items()
+        if item is None and identity not in own
+    ]
+    overrides = {key: new for key, new in change.overrides.items() if new is not None or key in known.overrides}
+    return msgspec.structs.replace(change, overrides=overrides), absent
+
+
+def _faults(change: Change) -> Iterator[Fault]:
+    yield from changes.faults(change)
+    if changes.has_empty_sip_password(change):
+        yield Fault("SIP password", "must not be empty: no phone could register with it")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
-from offhook.core import mergeable
+from offhook.core import accountxml, mergeable
 from offhook.core.base import SOURCE, Base
+from offhook.core.catalogue import KEYS
 from offhook.core.diagnostics import Diagnostic
+from offhook.core.errors import NotFound
 from offhook.core.features import Features, gate
+from offhook.core.lint import plain
 from offhook.core.login import CloudId
 from offhook.core.mergeable import Admit, Document, Value, everything
 from offhook.core.secret import MASK, Discreet, Secret
+from offhook.provider import change as changes
 from offhook.provider import template
 from offhook.provider.change import is_secret
 from offhook.provider.compose import Composer, Composition, Grant
 from offhook.provider.ports import SubscriberStore, TenantStore
-from offhook.provider.subscriber import Subscriber, username_key
+from offhook.provider.subscriber import Override, Subscriber, username_key
 from offhook.provider.tenant import Tenant
 
 MADE_LATER: Final = "(made at each sign-in)"
@@ -79,17 +84,63 @@ class Explain:
         self._portal = portal
 
     def account(self, username: str, cloud_id: CloudId) -> Explanation:
-        """What this user would get; raises NotFound, and Unavailable when a secret of theirs cannot be opened."""
+        """What this user would get, and why a phone would refuse it if it would.
+
+        Raises NotFound, and Unavailable when a secret of theirs cannot be opened.
+        """
         tenant = self._tenants.get(cloud_id.name)
         subscriber = self._subscribers.get(cloud_id.name, username_key(username))
         grant = Grant(MADE_LATER, Secret(MADE_LATER), Secret(MADE_LATER))
         composition = self._composer.compose(tenant, subscriber, grant)
-        base = self._portal.base(cloud_id.name, cloud_id.editable)
+        base = self._base(cloud_id)
         admit, remarks = _licences(base)
         settled = mergeable.merge(mergeable.settle(base.account if base else {}), composition.document.values(), admit)
         hidden = _Hidden(tenant, subscriber)
         lines = tuple(_line(key, settled, composition, base, hidden) for key in {**settled.keys, **settled.kept_out})
-        return Explanation(f"{subscriber.username}@{cloud_id}", lines, (*composition.diagnostics, *remarks))
+        refusals = () if base is None else _refusals(settled, cloud_id.name)
+        diagnostics = (*refusals, *composition.diagnostics, *remarks, *_unfit(settled, hidden))
+        return Explanation(f"{subscriber.username}@{cloud_id}", lines, diagnostics)
+
+    def unlicensed(self, cloud_id: str, overrides: Mapping[str, Override | None]) -> list[Diagnostic]:
+        """Overrides that the Live app keeps out for want of a licence (D18); none for an app that is elsewhere."""
+        base = self._portal.base(cloud_id, False)
+        admit, _ = _licences(base)
+        given = {key: changes.value_of(override) for key, override in overrides.items() if override is not None}
+        return [
+            Diagnostic(key, f"has no effect now: it {reason}. To change that: offhook app edit {cloud_id}")
+            for key, value in given.items()
+            if (reason := admit(key, value))
+        ]
+
+    def _base(self, cloud_id: CloudId) -> Base | None:
+        base = self._portal.base(cloud_id.name, cloud_id.editable)
+        if base is None and cloud_id.editable and self._portal.base(cloud_id.name, False) is not None:
+            name = cloud_id.name
+            raise NotFound(
+                f"The app {name} has no Editable version, so that phones are refused {cloud_id}. "
+                f"Leave the star out, or make one: offhook app edit {name}"
+            )
+        return base
+
+
+def _refusals(settled: Document, cloud_id: str) -> Iterator[Diagnostic]:
+    """The keys without which a phone saves no account."""
+    for key in KEYS.by_name.values():
+        found = settled.keys.get(key.name)
+        if key.required and (found is None or not accountxml.localized(found.value, "").strip()):
+            how = "give the user one with --sip-username, or put it into the template"
+            if key.name != "username":
+                how = f"set it for all users: offhook app edit {cloud_id} --set account.{key.name}=..., and publish it"
+            said = f'phones refuse this account, and their users read "{key.name}: is empty"'
+            yield Diagnostic(key.name, f"is empty: {said}. To mend it, {how}")
+
+
+def _unfit(settled: Document, hidden: _Hidden) -> Iterator[Diagnostic]:
+    """Values that are none of their key's kind, which apps take for the default or worse."""
+    shown = {key: value for key, value in settled.values().items() if not hidden.hides(key)}
+    for finding in plain.values(shown):
+        if finding.severity == "error" and shown[finding.key.partition("/")[0]].content.strip():
+            yield Diagnostic(finding.key, f"{finding.what}. {finding.how}")
 
 
 def _licences(base: Base | None) -> tuple[Admit, tuple[Diagnostic, ...]]:
@@ -110,7 +161,11 @@ class _Hidden:
 
     def shown(self, key: str, value: Value) -> str:
         """The value as a person may see it."""
-        return MASK if value.content and (key in self._keys or is_secret(key)) else value.content
+        return MASK if value.content and self.hides(key) else value.content
+
+    def hides(self, key: str) -> bool:
+        """Whether nothing of this key's values may be seen."""
+        return key in self._keys or is_secret(key)
 
 
 def _line(key: str, settled: Document, composition: Composition, base: Base | None, hidden: _Hidden) -> Line:

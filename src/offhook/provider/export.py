@@ -17,7 +17,7 @@ import msgspec
 from offhook.core.dialplan import QuickDials
 from offhook.core.errors import Conflict
 from offhook.provider import change as changes
-from offhook.provider import settling
+from offhook.provider import expiry, settling
 from offhook.provider.sealing import Sealer
 from offhook.provider.subscriber import Override, Sealed, Subscriber, write_password
 
@@ -26,10 +26,11 @@ STATE: Final = "state"
 PASSWORD: Final = "password"
 SIP_GENERATED: Final = "sip_generated"
 QUICK_DIALS: Final = "quick_dials"
+EXPIRES: Final = "expires"
 ATTRIBUTE: Final = "attribute:"
 SECRET: Final = "secret:"
 OVERRIDE: Final = "override:"
-FIXED: Final = (USERNAME, STATE, PASSWORD, SIP_GENERATED, QUICK_DIALS)
+FIXED: Final = (USERNAME, STATE, EXPIRES, PASSWORD, SIP_GENERATED, QUICK_DIALS)
 
 # What a spreadsheet runs instead of showing it; a number with its sign is none.
 _FORMULA: Final = re.compile(r"[=@\t\r]|[+-](?![0-9 ().-]*\Z)")
@@ -86,14 +87,15 @@ def _cells(user: Subscriber, sealer: Sealer | None) -> dict[str, str]:
     cells = {
         USERNAME: _cell(user.username),
         STATE: user.state.value,
+        EXPIRES: expiry.written(user.expires_s),
         SIP_GENERATED: str(int(user.sip_generated)),
         QUICK_DIALS: "" if user.quick_dials == QuickDials() else msgspec.json.encode(user.quick_dials).decode(),
     }
     cells |= {ATTRIBUTE + name: _cell(text) for name, text in user.attributes.items()}
     cells |= {
-        OVERRIDE + key: _override_cell(override)
+        OVERRIDE + key: _override_cell(override if sealer is None else settling.open_override(user, key, sealer))
         for key, override in user.overrides.items()
-        if sealer is not None or not changes.is_secret(key)
+        if sealer is not None or not (override.sealed or changes.is_secret(key))
     }
     if sealer is not None:
         secrets = settling.open_secrets(user, sealer)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Final, Protocol
+from typing import IO, BinaryIO, Final, Protocol
 
 import msgspec
 
-from offhook.core.errors import Invalid, NotFound
+from offhook.core.errors import Invalid, NotFound, Unavailable
 from offhook.core.login import CloudId
 from offhook.provider import intake, tenancy, vendorcsv
 from offhook.provider.lines import Line
@@ -43,6 +44,10 @@ class Manner(msgspec.Struct, frozen=True):
 
 
 USUAL: Final = Manner()
+_NO_ROOM: Final = (
+    "What was read cannot be put by in {0} ({1}). Make room there, or name another folder in TMPDIR. Nothing was "
+    "changed."
+)
 
 
 @dataclass(frozen=True)
@@ -120,11 +125,23 @@ class Importer:
             self.clock.now_s(),
             manner.replace_passwords,
         )
-        waiting = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the plan
+        waiting = _put_by()
         try:
             counts = planner.plan(named, waiting, notes, manner.progress)
+            waiting.flush()
             notes.check()
+        except OSError as error:
+            with suppress(OSError):
+                waiting.close()
+            raise Unavailable(_NO_ROOM.format(tempfile.gettempdir(), error.strerror)) from error
         except BaseException:
             waiting.close()
             raise
         return Plan(tenant, tenant_is, counts, notes.remarks, notes.remark_count, waiting)
+
+
+def _put_by() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise Unavailable(_NO_ROOM.format("a temporary folder", error.strerror)) from error

@@ -8,13 +8,15 @@ from typing import BinaryIO, Final, NamedTuple, TypeVar
 import msgspec
 
 from offhook.core.dialplan import QuickDials
+from offhook.core.errors import Invalid
 from offhook.core.keys import near
 from offhook.core.secret import Secret
 from offhook.provider import change as changes
-from offhook.provider import lines, settling, tables
-from offhook.provider.change import Change, Clear, NewPassword
+from offhook.provider import expiry, lines, settling, tables
+from offhook.provider.change import Change, Clear, Never, NewPassword
 from offhook.provider.export import (
     ATTRIBUTE,
+    EXPIRES,
     FIXED,
     OVERRIDE,
     PASSWORD,
@@ -26,12 +28,17 @@ from offhook.provider.export import (
     Setting,
 )
 from offhook.provider.lines import Line
+from offhook.provider.passwords import is_weak
 from offhook.provider.subscriber import SIP_PASSWORD, Argon2, Bcrypt, Override, State
 from offhook.provider.tables import Notes
 
 # Different overrides of one file that are looked at closely.
 MAX_LOOKED_AT: Final = 1000
 
+_WEAK: Final = (
+    "has a password hash that is weaker than those made here, perhaps as others below; each is made anew when its user "
+    "next signs in"
+)
 T = TypeVar("T")
 
 
@@ -65,6 +72,9 @@ def read(file: BinaryIO, notes: Notes) -> Iterator[Line]:
         cells = _Cells(row.line, tables.cells_of(row, columns, notes), notes)
         change = _change(cells, named)
         _remark(change, looked_at, row.line, notes)
+        if isinstance(change.password, Argon2) and (PASSWORD, "weak") not in looked_at and is_weak(change.password):
+            looked_at.add((PASSWORD, "weak"))
+            notes.remark(row.line, _WEAK)
         username = cells.text(USERNAME)
         if username is not None or not cells.raw(USERNAME):
             yield Line(row.line, username or "", change)
@@ -139,6 +149,16 @@ class _Cells:
         text = self.text(column)
         return None if text is None else Override(text)
 
+    def expiry(self) -> int | Never | None:
+        """When the account ends: never for an empty cell, None without such a column."""
+        if not self.has(EXPIRES):
+            return None
+        try:
+            return expiry.parse(self.text(EXPIRES) or expiry.NEVER)
+        except Invalid as error:
+            self.fault(EXPIRES, error.faults[0].text)
+            return None
+
     def choice(self, column: str, known: Collection[str]) -> str | None:
         """One of the known words; None when the cell is empty."""
         word = self.text(column)
@@ -180,6 +200,7 @@ def _change(cells: _Cells, named: _Columns) -> Change:
         all_quick_dials=(dials or QuickDials()) if cells.has(QUICK_DIALS) else None,
         sip_generated=ours,
         generate_sip=generated != "0",
+        expires_s=cells.expiry(),
     )
 
 

@@ -33,6 +33,15 @@ def hash_password(password: Secret) -> Argon2:
     return Argon2(ARGON2.hash(_bytes(password)))
 
 
+def is_weak(stored: Argon2, ours: PasswordHasher = ARGON2) -> bool:
+    """Whether a hash is of less effort than those made here, and so easier to guess from."""
+    try:
+        found = extract_parameters(stored.text)
+    except InvalidHashError:
+        return True
+    return found.memory_cost * found.time_cost < ours.memory_cost * ours.time_cost
+
+
 class HashPool:
     """Keeps the slow work off the event loop and within bounds.
 
@@ -69,14 +78,7 @@ class HashPool:
 
     def is_outdated(self, stored: StoredPassword) -> bool:
         """Whether it is kept otherwise than we keep it, or as an Argon2id hash of less effort; one of more may stay."""
-        if not isinstance(stored, Argon2):
-            return True
-        try:
-            found = extract_parameters(stored.text)
-        except InvalidHashError:
-            return True
-        ours = self._argon2
-        return found.memory_cost * found.time_cost < ours.memory_cost * ours.time_cost
+        return not isinstance(stored, Argon2) or is_weak(stored, self._argon2)
 
     def close(self) -> None:
         """Finish what is under way, drop what waits."""

@@ -134,6 +134,8 @@ class Planner:
                 added, changed = added + (old is None), changed + (old is not None)
                 waiting.write(msgspec.json.encode(new) + b"\n")
             progress(named.read)
+        if not named.read:
+            notes.remark(1, "names the columns, and no user follows")
         absent = self.subscribers.count(self.cloud_id) - changed - unchanged
         return Counts(named.read, added, changed, unchanged, named.skipped, absent, kept)
 
@@ -141,6 +143,8 @@ class Planner:
         """Whether the line can be used; after any fault none is, since nothing will be kept."""
         for fault in changes.faults(line.change):
             notes.fault(line.number, str(fault))
+        if changes.has_empty_sip_password(line.change):
+            notes.remark(line.number, f"{line.username} has an empty SIP password, with which no phone can register")
         return not notes.fault_count
 
     def _keeps_password(self, old: Subscriber, line: Line) -> bool:

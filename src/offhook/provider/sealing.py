@@ -26,6 +26,11 @@ def place_of(cloud_id: str, username_key: str, name: str) -> str:
     return f"subscriber|{cloud_id}|{_apart(username_key)}|{name}"
 
 
+def place_of_override(cloud_id: str, username_key: str, key: str) -> str:
+    """The place of an override; no attribute or secret may have braces in its name."""
+    return place_of(cloud_id, username_key, f"{{override}}{key}")
+
+
 def _apart(username_key: str) -> str:
     """Without a bar, so that no name reaches over into the column."""
     return username_key.replace("%", "%25").replace("|", "%7C")

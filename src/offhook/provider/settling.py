@@ -11,9 +11,9 @@ import msgspec
 from offhook.core.dialplan import QuickDials, Removal
 from offhook.core.mergeable import PROVIDER
 from offhook.core.secret import Secret
-from offhook.provider.change import Change, Clear, Never, NewPassword
+from offhook.provider.change import Change, Clear, Never, NewPassword, is_secret
 from offhook.provider.ports import Chance
-from offhook.provider.sealing import SIGN_IN_PASSWORD, Sealer, place_of
+from offhook.provider.sealing import SIGN_IN_PASSWORD, Sealer, place_of, place_of_override
 from offhook.provider.subscriber import (
     SIP_PASSWORD,
     SIP_USERNAME,
@@ -51,7 +51,7 @@ def settle(known: Subscriber, change: Change, sealer: Sealer, chance: Chance) ->
         state=change.state or known.state,
         attributes=attributes,
         secrets=secrets,
-        overrides=_overrides(known.overrides, change.overrides),
+        overrides=_overrides(known, change.overrides, sealer),
         quick_dials=_quick_dials(known.quick_dials, change),
         sip_generated=sip_generated,
         expires_s=known.expires_s if change.expires_s is None else _expiry(change.expires_s),
@@ -66,6 +66,15 @@ def is_generated(sip_password: Secret) -> bool:
 def open_secrets(subscriber: Subscriber, sealer: Sealer) -> dict[str, Secret]:
     """The secrets of a subscriber by name, opened; raises Unavailable when one cannot be."""
     return {name: sealer.open(sealed, _place(subscriber, name)) for name, sealed in subscriber.secrets.items()}
+
+
+def open_override(subscriber: Subscriber, key: str, sealer: Sealer) -> Override:
+    """An override of a subscriber as it was given; raises Unavailable when it is sealed and cannot be opened."""
+    override = subscriber.overrides[key]
+    if not override.sealed:
+        return override
+    place = place_of_override(subscriber.cloud_id, username_key(subscriber.username), key)
+    return msgspec.structs.replace(override, value=sealer.open(override.value, place).reveal(), sealed=False)
 
 
 def _place(subscriber: Subscriber, name: str) -> str:
@@ -101,14 +110,23 @@ def _password(known: Subscriber, new: NewPassword, sealer: Sealer) -> StoredPass
     return Sealed(sealer.seal(new.secret.reveal(), place))
 
 
-def _overrides(known: Mapping[str, Override], changes: Mapping[str, Override | None]) -> dict[str, Override]:
-    overrides = dict(known)
+def _overrides(known: Subscriber, changes: Mapping[str, Override | None], sealer: Sealer) -> dict[str, Override]:
+    overrides = dict(known.overrides)
     for key, new in changes.items():
         if new is None:
             overrides.pop(key, None)
-        elif key not in overrides or _says(new) != _says(overrides[key]):
-            overrides[key] = new
+        elif key not in overrides or _says(new) != _says(open_override(known, key, sealer)):
+            overrides[key] = _kept(known, key, new, sealer)
+        elif is_secret(key) and not overrides[key].sealed:
+            overrides[key] = _kept(known, key, overrides[key], sealer)
     return overrides
+
+
+def _kept(known: Subscriber, key: str, new: Override, sealer: Sealer) -> Override:
+    if not is_secret(key):
+        return new
+    place = place_of_override(known.cloud_id, username_key(known.username), key)
+    return msgspec.structs.replace(new, value=sealer.seal(new.value, place), sealed=True)
 
 
 def _quick_dials(known: QuickDials, change: Change) -> QuickDials:

@@ -10,6 +10,7 @@ import msgspec
 
 from offhook.core.dialplan import QuickDials
 from offhook.core.errors import Invalid
+from offhook.core.secret import Discreet
 
 SIP_USERNAME: Final = "username"
 SIP_PASSWORD: Final = "password"
@@ -63,14 +64,21 @@ class State(StrEnum):
     SUSPENDED = "suspended"
 
 
-class Override(msgspec.Struct, frozen=True):
-    """A key of the account set for one subscriber alone; `rank` is sent as its priority when it is given."""
+class Override(Discreet, frozen=True):
+    """A key of the account set for one subscriber alone; `rank` is sent as its priority when it is given.
+
+    That of a key which may be a secret is kept `sealed`, and bound to its row as the subscriber's secrets are.
+    """
 
     value: str
     markup: bool = False
     rank: int | None = None
     author: str = ""
     changed_s: int = 0
+    sealed: bool = False
+
+    def __str__(self) -> str:
+        return "sealed" if self.sealed else f"{len(self.value)} characters"
 
 
 class Subscriber(msgspec.Struct, frozen=True):

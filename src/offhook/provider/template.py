@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from offhook.core import accountxml, xml
+from offhook.core import accountxml, lint, xml
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Fault, Invalid
 from offhook.core.keys import near
@@ -101,7 +101,14 @@ def validate(text: str, columns: Collection[str] = ()) -> tuple[Diagnostic, ...]
         raise Invalid.at("template", f"has {size:,} bytes; at most {MAX_BYTES:,} are allowed")
     template = parse(text)
     Invalid.unless_empty(_faults(template))
-    return (*template.diagnostics, *_strangers(template, columns))
+    return (*template.diagnostics, *_strangers(template, columns), *_oddities(template))
+
+
+def _oddities(template: Template) -> Iterator[Diagnostic]:
+    """What the linter has against a template: values of the wrong kind, misspelt keys. Placeholders may be anything."""
+    for finding in lint.lint({key: entry.value for key, entry in template.entries.items()}):
+        if finding.severity != "note":
+            yield Diagnostic(finding.key, f"{finding.what}. {finding.how}".strip())
 
 
 def _faults(template: Template) -> Iterator[Fault]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -69,18 +71,34 @@ class Edition(msgspec.Struct, frozen=True):
         may have been set back since, and the change that we know of may have come after it.
         """
         if claim.tags is not None:
-            held = (tag for tag in self._own_tags(claim) if int(tag[1], 16) == self.modified_s)
-            return next((Validators(self.modified_s, tag[0].removeprefix("W/")) for tag in held), None)
+            held = (tag for tag in self._own_tags(claim) if tag.modified_s == self.modified_s)
+            return next((Validators(self.modified_s, tag.etag) for tag in held), None)
         return Validators(self.modified_s, "") if claim.since_s == self.modified_s else None
 
     def has(self, claim: Claim, digest: str) -> bool:
         """Whether the phone has an earlier edition with the very same bytes."""
-        return claim.tags is not None and any(tag[3] == digest for tag in self._own_tags(claim))
+        return claim.tags is not None and any(tag.digest == digest for tag in self._own_tags(claim))
 
     def held_s(self, claim: Claim) -> int:
         """The date of what the phone has, as far as it says so; 0 when it does not."""
-        return max((int(tag[1], 16) for tag in self._own_tags(claim)), default=claim.since_s or 0)
+        return max((tag.modified_s for tag in self._own_tags(claim)), default=claim.since_s or 0)
 
-    def _own_tags(self, claim: Claim) -> list[re.Match[str]]:
-        found = [match for match, _ in zip(_TAG.finditer(claim.tags or ""), range(_MOST_TAGS), strict=False)]
-        return [tag for tag in found if tag[2] == self.mark]
+    def _own_tags(self, claim: Claim) -> list[_Tag]:
+        ours = self.mark
+        return [tag for tag in _tags(claim.tags or "") if tag.mark == ours]
+
+
+class _Tag(msgspec.Struct, frozen=True):
+    """A tag of ours, taken apart."""
+
+    etag: str
+    modified_s: int
+    mark: str
+    digest: str
+
+
+@lru_cache(maxsize=1024)
+def _tags(written: str) -> tuple[_Tag, ...]:
+    """Those in a header, which one request looks at more than once and a phone sends again until something changes."""
+    found = islice(_TAG.finditer(written), _MOST_TAGS)
+    return tuple(_Tag(tag[0].removeprefix("W/"), int(tag[1], 16), tag[2], tag[3]) for tag in found)

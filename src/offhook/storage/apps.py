@@ -102,6 +102,12 @@ class AppStore:
         with self._database.begin() as connection:
             yield AppTransaction(connection)
 
+    @contextmanager
+    def read(self) -> Iterator[AppTransaction]:
+        """One transaction that only looks, and waits for nobody who writes. Raises Unavailable."""
+        with self._database.read() as connection:
+            yield AppTransaction(connection)
+
 
 class PublishedStore:
     """The device plane's view of the versions: reads in the event loop, a write only when an answer has changed."""
@@ -151,8 +157,8 @@ class PublishedStore:
     def _fetch(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
         try:
             row: tuple[Any, ...] | None = self._database.reader.execute(statement, parameters).fetchone()
-        except sqlite3.OperationalError as error:
-            raise Unavailable(f"The database does not answer now ({error}).") from error
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The database cannot be read ({error}).") from error
         return row
 
 

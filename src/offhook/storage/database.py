@@ -6,9 +6,9 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -25,6 +25,26 @@ BUSY_MS: Final = 5000
 # Who waits longer for the disk has given up; who comes when so many wait is told at once.
 QUEUED_FOR_S: Final = 5.0
 MOST_QUEUED: Final = 1000
+_DAMAGED: Final = "The database {path} is damaged ({reason}). Restore it from the backup, together with its keys."
+_LOCKED: Final = "The database does not take this now ({reason}): another process has it for too long. Try again."
+_UNWRITABLE: Final = (
+    "The database {path} cannot be used ({reason}). It must be a file on a disk that can be written, in a folder that "
+    "this user may write to."
+)
+_ANY_TROUBLE: Final = "The database does not take this now ({reason}). Try again."
+_TROUBLES: Final[Mapping[int, str]] = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_READONLY: _UNWRITABLE,
+    sqlite3.SQLITE_PERM: _UNWRITABLE,
+    sqlite3.SQLITE_CANTOPEN: _UNWRITABLE,
+    sqlite3.SQLITE_FULL: "The disk of the database {path} is full. Make room, then try again.",
+    sqlite3.SQLITE_IOERR: (
+        "The disk of the database {path} does not do its work ({reason}). It may be full, or damaged."
+    ),
+}
 T = TypeVar("T")
 
 
@@ -40,21 +60,31 @@ class Database:
     """
 
     def __init__(
-        self, path: Path, *, inline: bool = False, flushed: bool = True, queued_for_s: float = QUEUED_FOR_S
+        self,
+        path: Path,
+        *,
+        inline: bool = False,
+        flushed: bool = True,
+        queued_for_s: float = QUEUED_FOR_S,
+        busy_ms: int = BUSY_MS,
     ) -> None:
         self.path = path
         self._inline, self._queued_for_s = inline, queued_for_s
         self.engine = sa.create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": BUSY_MS / 1000}, hide_parameters=True
+            f"sqlite:///{path}", connect_args={"timeout": busy_ms / 1000}, hide_parameters=True
         )
-        sa.event.listen(self.engine, "connect", lambda connection, _: _prepare(connection))
+        sa.event.listen(self.engine, "connect", lambda connection, _: _prepare(connection, busy_ms))
         sa.event.listen(self.engine, "begin", _begin)
         self._looking = self.engine.execution_options(offhook_reads=True)
-        _migrate(self.engine)
-        path.chmod(0o600)
-        self.reader = _connect(path)
-        self.reader.execute("PRAGMA query_only=ON")
-        self._writer = _connect(path)
+        with ExitStack() as unless_opened, _troubles(path):
+            unless_opened.callback(self.engine.dispose)
+            _migrate(self.engine)
+            _keep_private(path)
+            self.reader = _connect(path, busy_ms)
+            unless_opened.callback(self.reader.close)
+            self.reader.execute("PRAGMA query_only=ON")
+            self._writer = _connect(path, busy_ms)
+            unless_opened.pop_all()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._places = threading.BoundedSemaphore(MOST_QUEUED)
         if not flushed:
@@ -64,11 +94,11 @@ class Database:
 
     def begin(self) -> AbstractContextManager[sa.Connection]:
         """One transaction of administration; a lock that lasts is reported as Unavailable."""
-        return _transaction(self.engine)
+        return _transaction(self.engine, self.path)
 
     def read(self) -> AbstractContextManager[sa.Connection]:
         """One transaction of administration that cannot write, and so neither takes nor awaits the lock of writers."""
-        return _transaction(self._looking)
+        return _transaction(self._looking, self.path)
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Queue one durable transaction of the device plane; its result, or Unavailable, is in the future."""
@@ -87,16 +117,16 @@ class Database:
         return self._transact(work)
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
+        with _troubles(self.path):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 result = work(self._writer)
+                self._writer.execute("COMMIT")
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                # SQLite may have rolled back by itself, as it does when the disk is full.
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
                 raise
-            self._writer.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise Unavailable(f"The database does not take this now ({error}). Try again.") from error
         return result
 
     def close(self) -> None:
@@ -121,16 +151,23 @@ def _too_many() -> NoReturn:
 
 
 @contextmanager
-def _transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+def _transaction(engine: sa.Engine, path: Path) -> Iterator[sa.Connection]:
+    with _troubles(path), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def _troubles(path: Path) -> Iterator[None]:
+    """Whatever keeps the database from its work is Unavailable, with what to do about it; our own mistakes are not."""
     try:
-        with engine.begin() as connection:
-            yield connection
-    except sa.exc.OperationalError as error:
-        raise Unavailable(f"The database does not take this now ({error.orig}). Try again.") from error
-    except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
-        raise  # our own mistake, and not the file's
-    except sa.exc.DatabaseError as error:
-        raise Unavailable(f"The database is damaged ({error.orig}). Restore it from the backup.") from error
+        yield
+    except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
+        reason = error.orig if isinstance(error, sa.exc.DatabaseError) else error
+        # The lower byte is the kind of a trouble (https://sqlite.org/rescode.html), if the driver tells it at all.
+        said = _TROUBLES.get(getattr(reason, "sqlite_errorcode", 0) & 0xFF, _ANY_TROUBLE)
+        raise Unavailable(said.format(path=path, reason=reason)) from error
 
 
 def _begin(connection: sa.Connection) -> None:
@@ -151,19 +188,31 @@ def compiled(statement: sa.ClauseElement) -> str:
     return str(statement.compile(dialect=dialect))
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
-    _prepare(connection)
+def _keep_private(path: Path) -> None:
+    try:
+        if path.stat().st_mode & 0o777 != 0o600:
+            path.chmod(0o600)
+    except OSError as error:
+        raise Unavailable(f"The database {path} cannot be kept to this user alone ({error.strerror}).") from error
+
+
+def _connect(path: Path, busy_ms: int) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy_ms / 1000, isolation_level=None, check_same_thread=False)
+    _prepare(connection, busy_ms)
     return connection
 
 
-def _prepare(connection: Any) -> None:  # noqa: ANN401 - a driver connection, also of SQLAlchemy's
+def _prepare(connection: Any, busy_ms: int) -> None:  # noqa: ANN401 - a driver connection, also of SQLAlchemy's
     connection.isolation_level = None  # we begin transactions ourselves
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    connection.execute("PRAGMA journal_mode=WAL")
-    # What we told a phone must survive a power loss, so every commit is flushed.
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
+    try:
+        connection.execute(f"PRAGMA busy_timeout={busy_ms}")
+        connection.execute("PRAGMA journal_mode=WAL")
+        # What we told a phone must survive a power loss, so every commit is flushed.
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
 
 
 def _migrate(engine: sa.Engine) -> None:

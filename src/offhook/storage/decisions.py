@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from offhook.policy.fleetguard import Limits, Stage
 from offhook.provider.ports import Ending
 from offhook.storage.database import compiled
-from offhook.storage.signin import read_tenant
+from offhook.storage.rows import read_tenant
 from offhook.storage.tables import decision, departure, tenant
 
 # What nobody waits for any more is forgotten after half a year. A stamp whose decision is gone means what it did.

@@ -47,7 +47,7 @@ class InstallStore:
         after: tuple[int, str] = (-1, "")
         while True:
             page = wanted.where(sa.tuple_(table.c.created_s, table.c.id) > sa.tuple_(*map(sa.literal, after)))
-            with self._database.begin() as connection:
+            with self._database.read() as connection:
                 rows = connection.execute(page).mappings().all()
             yield from map(_read, rows)
             if len(rows) < PAGE:
@@ -56,7 +56,7 @@ class InstallStore:
 
     def get(self, install_id: str) -> Install:
         """As the port says."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             row = connection.execute(_SHOWN.where(table.c.id == install_id)).mappings().first()
         if row is None:
             raise NotFound(f"There is no install {install_id[:80]}. `offhook install list CLOUDID` lists them.")

@@ -14,7 +14,7 @@ from offhook.provider.sealing import DIGEST_BYTES
 from offhook.provider.subscriber import State, read_password
 from offhook.storage import decisions, revisions
 from offhook.storage.database import Database, compiled, done
-from offhook.storage.signin import read_subscriber, read_tenant
+from offhook.storage.rows import read_subscriber, read_tenant
 from offhook.storage.tables import install, subscriber, tenant
 
 older: Final = install.alias("older")

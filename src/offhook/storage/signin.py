@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
-from offhook.core.dialplan import QuickDials
 from offhook.core.errors import Conflict, Refused, Unavailable
 from offhook.provider.ports import Found, KnownInstall, NewInstall
-from offhook.provider.subscriber import (
-    Argon2,
-    Override,
-    State,
-    StoredPassword,
-    Subscriber,
-    read_password,
-    write_password,
-)
-from offhook.provider.tenant import Tenant
+from offhook.provider.subscriber import Argon2, StoredPassword, write_password
 from offhook.storage import revisions
 from offhook.storage.database import Database, compiled, done
+from offhook.storage.rows import read_subscriber, read_tenant
 from offhook.storage.tables import install, subscriber, tenant
 
 # More phones than anybody signs in with. Without a limit, signing in again and again would fill the database.
 MAX_INSTALLS: Final = 100
 # A phone that was seen since then is in use, even if it is switched off for some weeks.
 IN_USE_S: Final = 90 * 86400
-TOO_MANY: Final = f"This account is in use on {MAX_INSTALLS} devices. Please sign out on one of them, and try again."
-
-_TEXTS: Final = msgspec.json.Decoder(dict[str, str])
-_OVERRIDES: Final = msgspec.json.Decoder(dict[str, Override])
-_QUICK_DIALS: Final = msgspec.json.Decoder(QuickDials)
+# None of them is ended instead: a phone would lose its account, and nobody decided that (decision 0008).
+TOO_MANY: Final = (
+    f"This account is in use on {MAX_INSTALLS} devices. Please sign out on one of them, or ask your provider to do so."
+)
 
 
 def _look_up() -> sa.Select[Any]:
@@ -156,29 +145,3 @@ class SignInStore:
                 connection.execute(_UPGRADE, {**better, "better": write_password(upgraded)})
 
         await done(self._database.write(work))
-
-
-@lru_cache(maxsize=1024)
-def read_tenant(settings: str) -> Tenant:
-    """The settings of a tenant from their column."""
-    return msgspec.json.decode(settings, type=Tenant)
-
-
-def read_subscriber(row: sqlite3.Row) -> Subscriber:
-    """A subscriber from a row that has all columns of their table."""
-    return Subscriber(
-        cloud_id=row["cloud_id"],
-        username=row["username"],
-        password=read_password(row["password"]),
-        state=State(row["state"]),
-        attributes=_TEXTS.decode(row["attributes"]),
-        secrets=_TEXTS.decode(row["secrets"]),
-        overrides=_OVERRIDES.decode(row["overrides"]),
-        quick_dials=_QUICK_DIALS.decode(row["quick_dials"]),
-        sip_generated=bool(row["sip_generated"]),
-        id=row["id"],
-        revision=row["revision"],
-        created_s=row["created_s"],
-        changed_s=row["changed_s"],
-        expires_s=row["expires_s"],
-    )

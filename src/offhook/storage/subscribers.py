@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from offhook.core.dialplan import QuickDials
 from offhook.core.errors import Conflict, NotFound
+from offhook.policy.fleetguard import Stage
 from offhook.provider.ports import Ending
-from offhook.provider.subscriber import Override, State, Subscriber, read_password, username_key, write_password
+from offhook.provider.subscriber import Subscriber, read_password
 from offhook.storage import decisions, revisions
 from offhook.storage.database import Database
 from offhook.storage.decisions import Deciding
+from offhook.storage.rows import read_subscriber, write_subscriber
 from offhook.storage.standing import Standings, keep_password
-from offhook.storage.tables import install
+from offhook.storage.tables import decision, install
 from offhook.storage.tables import subscriber as table
 
 PAGE: Final = 500
-
-Row: TypeAlias = dict[str, Any]
-
-_TEXTS: Final = msgspec.json.Decoder(dict[str, str])
-_OVERRIDES: Final = msgspec.json.Decoder(dict[str, Override])
-_QUICK_DIALS: Final = msgspec.json.Decoder(QuickDials)
+# A phone that was switched off for as long as this is refused then (403), not logged out (decision 0008).
+KEPT_S: Final = 400 * 86400
 
 # Parameters must not be called like columns that a statement sets.
 _NAMED: Final = (table.c.cloud_id == sa.bindparam("of")) & (table.c.username_key == sa.bindparam("named"))
@@ -43,11 +40,6 @@ _PAGE: Final = (
 )
 _COUNT: Final = sa.select(sa.func.count()).select_from(table).where(table.c.cloud_id == sa.bindparam("of"))
 _ADD: Final = insert(table).on_conflict_do_nothing(index_elements=[table.c.cloud_id, table.c.username_key])
-_REPLACE: Final = sa.update(table).where(
-    table.c.cloud_id == sa.bindparam("of"),
-    table.c.id == sa.bindparam("known"),
-    table.c.revision == sa.bindparam("read"),
-)
 _REMOVE: Final = sa.delete(table).where(_NAMED).returning(table.c.id, table.c.password)
 _OF_THE_REMOVED: Final = (install.c.cloud_id == sa.bindparam("of")) & (install.c.subscriber_id == sa.bindparam("known"))
 _IN_USE: Final = sa.select(sa.func.count()).select_from(install).where(_OF_THE_REMOVED, install.c.state == "active")
@@ -65,13 +57,15 @@ _BURY: Final = (
         ended_by=sa.case((install.c.state == "ended", install.c.ended_by), else_=sa.bindparam("by")),
     )
 )
-# A phone that did not ask for so long is told nothing any more, only that it is not known.
-BURIED_S: Final = 2 * 365 * 86400
+_HELD: Final = sa.select(decision.c.no).where(
+    decision.c.cloud_id == sa.bindparam("of"), decision.c.stage == Stage.HELD.value
+)
 _FORGET: Final = sa.delete(install).where(
     install.c.cloud_id == sa.bindparam("of"),
     install.c.state == "ended",
     sa.func.max(install.c.ended_s, install.c.seen_s) < sa.bindparam("before_s"),
     install.c.subscriber_id.not_in(sa.select(table.c.id).where(table.c.cloud_id == sa.bindparam("of"))),
+    install.c.ended_by.not_in(_HELD),
 )
 
 
@@ -87,7 +81,24 @@ def _put() -> sa.Insert:
     )
 
 
+def _replace() -> sa.Update:
+    """The row of that id, if it is still as it was read."""
+    kept = {"id", "cloud_id", "modified_s"}
+    new = {column.name: sa.bindparam(f"new_{column.name}", type_=column.type) for column in table.c}
+    replaced = {name: value for name, value in new.items() if name not in kept}
+    return (
+        sa.update(table)
+        .where(
+            table.c.cloud_id == sa.bindparam("of"),
+            table.c.id == sa.bindparam("known"),
+            table.c.revision == sa.bindparam("read"),
+        )
+        .values({**replaced, "modified_s": revisions.moved(new["modified_s"], new)})
+    )
+
+
 _PUT: Final = _put()
+_REPLACE: Final = _replace()
 
 
 class SubscriberStore:
@@ -103,36 +114,36 @@ class SubscriberStore:
         """Keep a new one and return it with its id; raises Conflict when the name is taken."""
         with self._database.begin() as connection:
             modified_s = revisions.of_a_subscriber(connection, subscriber.cloud_id, subscriber.changed_s)
-            result = connection.execute(_ADD, {**_write(subscriber), "modified_s": modified_s})
+            result = connection.execute(_ADD, {**write_subscriber(subscriber), "modified_s": modified_s})
             if not result.rowcount:
                 raise Conflict(f"There is already a user {subscriber.name}; upper and lower case make no difference.")
         return msgspec.structs.replace(subscriber, id=result.lastrowid, revision=subscriber.revision + 1)
 
     def get(self, cloud_id: str, username_key: str) -> Subscriber:
         """Find one; raises NotFound."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             row = connection.execute(_FIND, {"of": cloud_id, "named": username_key}).mappings().first()
         if row is None:
             raise NotFound(f"There is no user {username_key}@{cloud_id}.")
-        return _read(row)
+        return read_subscriber(row)
 
     def known(self, cloud_id: str, keys: Sequence[str]) -> dict[str, Subscriber]:
         """Those of the named who exist, by name without regard to case: one query, for at most some hundred names."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(_KNOWN, {"of": cloud_id, "keys": list(keys)}).mappings()
-            return {row["username_key"]: _read(row) for row in rows}
+            return {row["username_key"]: read_subscriber(row) for row in rows}
 
     def replace(self, subscriber: Subscriber) -> None:
         """Keep a changed one under its id; raises Conflict when its `revision` is no more the stored one, NotFound."""
-        row = _write(subscriber)
+        row = write_subscriber(subscriber)
         where = {"of": row.pop("cloud_id"), "known": subscriber.id, "read": subscriber.revision}
         with self._database.begin() as connection:
-            modified_s = revisions.of_a_subscriber(connection, subscriber.cloud_id, subscriber.changed_s)
-            values = {**row, "modified_s": revisions.moved(modified_s, row)}
+            row["modified_s"] = revisions.of_a_subscriber(connection, subscriber.cloud_id, subscriber.changed_s)
             deciding = Deciding(decisions.by(connection), self._author, subscriber.changed_s)
             standings = Standings(connection, subscriber.cloud_id, [row["username_key"]])
-            values |= standings.after(row["username_key"], subscriber, deciding)
-            if connection.execute(_REPLACE.values(values), where).rowcount:
+            row.update(standings.after(row["username_key"], subscriber, deciding))
+            new = {f"new_{name}": value for name, value in row.items()}
+            if connection.execute(_REPLACE, {**where, **new}).rowcount:
                 deciding.keep()
                 return
             exists = connection.execute(_FIND, {"of": subscriber.cloud_id, "named": row["username_key"]}).first()
@@ -141,7 +152,7 @@ class SubscriberStore:
         raise Conflict(f"{subscriber.name} was changed by somebody else meanwhile. Look at it and try again.")
 
     def remove(self, cloud_id: str, username_key: str, now_s: int) -> None:
-        """Forget one and end its installs; raises NotFound."""
+        """Forget one and end its installs, and forget the installs of those removed long ago; raises NotFound."""
         with self._database.begin() as connection:
             removed = connection.execute(_REMOVE, {"of": cloud_id, "named": username_key}).first()
             if removed is None:
@@ -153,22 +164,22 @@ class SubscriberStore:
                 by = deciding.number(cloud_id, Ending.DELETED)
             keep_password(connection, cloud_id, known, read_password(password))
             connection.execute(_BURY, {**theirs, "now_s": now_s, "by": by})
-            connection.execute(_FORGET, {"of": cloud_id, "before_s": now_s - BURIED_S})
+            connection.execute(_FORGET, {"of": cloud_id, "before_s": now_s - KEPT_S})
             deciding.keep()
 
     def all_of(self, cloud_id: str, after: str = "") -> Iterator[Subscriber]:
         """All of a Cloud ID by username, read in pages so that memory stays bounded."""
         while True:
-            with self._database.begin() as connection:
+            with self._database.read() as connection:
                 rows = connection.execute(_PAGE, {"of": cloud_id, "after": after}).mappings().all()
-            yield from map(_read, rows)
+            yield from map(read_subscriber, rows)
             if len(rows) < PAGE:
                 return
             after = rows[-1]["username_key"]
 
     def count(self, cloud_id: str) -> int:
         """How many there are."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             return connection.scalar(_COUNT, {"of": cloud_id}) or 0
 
     def put_all(self, subscribers: Iterable[Subscriber]) -> int:
@@ -189,7 +200,7 @@ def put_all(connection: sa.Connection, subscribers: Iterable[Subscriber], author
         dates = {
             key: revisions.of_a_subscriber(connection, *key) for key in {(one.cloud_id, one.changed_s) for one in chunk}
         }
-        rows = [{**_write(one), "modified_s": dates[one.cloud_id, one.changed_s]} for one in chunk]
+        rows = [{**write_subscriber(one), "modified_s": dates[one.cloud_id, one.changed_s]} for one in chunk]
         deciding = deciding or Deciding(decisions.by(connection), author, chunk[0].changed_s)
         standings = {
             cloud_id: Standings(connection, cloud_id, [row["username_key"] for row in rows])
@@ -203,45 +214,3 @@ def put_all(connection: sa.Connection, subscribers: Iterable[Subscriber], author
     if deciding is not None:
         deciding.keep()
     return count
-
-
-def _write(one: Subscriber) -> Row:
-    return {
-        "cloud_id": one.cloud_id,
-        "username": one.username,
-        "username_key": username_key(one.username),
-        "password": write_password(one.password),
-        "state": one.state.value,
-        "attributes": _text(one.attributes),
-        "secrets": _text(one.secrets),
-        "overrides": _text(one.overrides),
-        "quick_dials": _text(one.quick_dials),
-        "sip_generated": one.sip_generated,
-        "revision": one.revision + 1,
-        "created_s": one.created_s,
-        "changed_s": one.changed_s,
-        "expires_s": one.expires_s,
-    }
-
-
-def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _read(row: sa.RowMapping) -> Subscriber:
-    return Subscriber(
-        cloud_id=row["cloud_id"],
-        username=row["username"],
-        password=read_password(row["password"]),
-        state=State(row["state"]),
-        attributes=_TEXTS.decode(row["attributes"]),
-        secrets=_TEXTS.decode(row["secrets"]),
-        overrides=_OVERRIDES.decode(row["overrides"]),
-        quick_dials=_QUICK_DIALS.decode(row["quick_dials"]),
-        sip_generated=row["sip_generated"],
-        id=row["id"],
-        revision=row["revision"],
-        created_s=row["created_s"],
-        changed_s=row["changed_s"],
-        expires_s=row["expires_s"],
-    )

@@ -14,7 +14,7 @@ from offhook.provider.ports import Clock
 from offhook.provider.tenant import FormerStatus, Tenant
 from offhook.storage import revisions
 from offhook.storage.database import Database, compiled
-from offhook.storage.signin import read_tenant
+from offhook.storage.rows import read_tenant
 from offhook.storage.tables import tenant as table
 
 # The first one is what the portal tells. Hardly anybody changes it twice.
@@ -42,7 +42,7 @@ class TenantStore:
             settings = connection.scalar(_FIND, {"cloud_id": cloud_id})
         if settings is None:
             raise NotFound(f"There is no Cloud ID {cloud_id} here; `offhook tenant create {cloud_id}` makes it.")
-        return _read(settings)
+        return read_tenant(settings)
 
     def put(self, tenant: Tenant) -> None:
         """Keep one, new or changed."""
@@ -52,7 +52,7 @@ class TenantStore:
     def all(self) -> list[Tenant]:
         """All of them, by Cloud ID."""
         with self._database.read() as connection:
-            return [_read(settings) for settings in connection.scalars(_ALL)]
+            return [read_tenant(settings) for settings in connection.scalars(_ALL)]
 
 
 class ServedTenants:
@@ -91,14 +91,10 @@ def _with_former_statuses(connection: sa.Connection, tenant: Tenant, modified_s:
     settings = connection.scalar(_FIND, {"cloud_id": tenant.cloud_id})
     if settings is None:
         return tenant
-    known = _read(settings)
+    known = read_tenant(settings)
     former = known.former_statuses
     if known.logout_status != tenant.logout_status:
         # As revisions.of_an_answer counts.
         replaced = FormerStatus(revisions.of_an_answer(modified_s, None), known.logout_status)
         former = (*former[:1], *former[1:][-MOST_STATUSES:], replaced)
     return msgspec.structs.replace(tenant, former_statuses=former)
-
-
-def _read(settings: str) -> Tenant:
-    return msgspec.json.decode(settings, type=Tenant)

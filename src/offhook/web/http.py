@@ -22,7 +22,8 @@ class Call(msgspec.Struct, frozen=True):
     parameters: dict[str, str] = {}
 
     def __repr__(self) -> str:
-        return f"Call({self.method} {self.path})"
+        # A path may hold a password that somebody mistook it for.
+        return f"Call({self.method})"
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from offhook.core.errors import Invalid
 from offhook.core.webservice import FORM
@@ -76,8 +76,11 @@ def _pairs(parse: Callable[[str], Iterable[tuple[str, object]]], raw: bytes) -> 
 
 def _form(text: str) -> Iterable[tuple[str, object]]:
     """The fields of a form; a placeholder that an app does not know arrives as it was written, `%ac` of it included."""
-    text = _UNEXPANDED.sub(lambda found: found.group().replace("%", "%25"), text)
-    return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS + 1)
+    if "%" in text:
+        text = _UNEXPANDED.sub(lambda found: found.group().replace("%", "%25"), text)
+    # One more than there may be is enough to see that there are too many.
+    fields = (field.partition("=") for field in text.split("&", MAX_PARAMETERS + 1) if field)
+    return ((unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")) for name, _, value in fields)
 
 
 def _json(text: str) -> Iterable[tuple[str, object]]:

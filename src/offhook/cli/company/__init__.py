@@ -37,7 +37,7 @@ def found(desk: Desk, each: Callable[[str], None] = lambda _: None) -> int:
         desk.portal.publish(CLOUD_ID, author="demo")
     except Conflict:
         return 0
-    template, common = (files.joinpath(name).read_text() for name in ("template.xml", "common.xml"))
+    template, common = (files.joinpath(name).read_text("utf-8") for name in ("template.xml", "common.xml"))
     desk.tenants.put(Tenant(CLOUD_ID, template, common))
     users = _users()
     for user in users:
@@ -55,4 +55,5 @@ def password(username: str) -> str:
 
 
 def _users() -> list[dict[str, str]]:
-    return list(csv.DictReader(resources.files(__name__).joinpath("users.csv").read_text().splitlines()))
+    text = resources.files(__name__).joinpath("users.csv").read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))

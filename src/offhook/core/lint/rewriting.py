@@ -14,6 +14,7 @@ from offhook.core.keys import near
 from offhook.core.kinds import quoted
 from offhook.core.lint.finding import Finding
 from offhook.core.mergeable import Value
+from offhook.core.numbers import whole
 
 EMERGENCY_NUMBERS: Final[Mapping[str, str]] = {
     "000": "Australia",
@@ -57,9 +58,9 @@ class Step(msgspec.Struct, frozen=True):
             case "lengthEquals":
                 return str(len(number)) == self.param
             case "longerThan":
-                return self.param.isdecimal() and len(number) > int(self.param)
+                return (length := whole(self.param)) is not None and len(number) > length
             case "shorterThan":
-                return self.param.isdecimal() and len(number) < int(self.param)
+                return (length := whole(self.param)) is not None and len(number) < length
             case _:
                 return True
 

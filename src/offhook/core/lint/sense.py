@@ -8,6 +8,7 @@ from typing import Final
 from offhook.core.features import Features, gate, gating
 from offhook.core.lint.finding import Finding
 from offhook.core.mergeable import PORTAL, Value
+from offhook.core.numbers import whole
 
 _PAIRS: Final = (
     ("rtpPortRangeStart", "rtpPortRangeEnd"),
@@ -43,10 +44,11 @@ def interval(document: Mapping[str, Value]) -> Iterator[Finding]:
     if "extProvUrl" in document and not _text(document, "extProvUrl"):
         return
     written = _text(document, "extProvInterval")
-    if written.isdecimal() and 0 < int(written) < _SHORT_S:
+    seconds = whole(written)
+    if seconds is not None and 0 < seconds < _SHORT_S:
         how = f"Take {_SHORT_S} or more: every phone asks this often."
-        yield Finding("warning", "extProvInterval", f"makes the app ask every {int(written)} seconds", how)
-    elif written == "0":
+        yield Finding("warning", "extProvInterval", f"makes the app ask every {seconds} seconds", how)
+    elif seconds == 0:
         what = "is 0: the app asks again only when the account is created or edited"
         yield Finding("warning", "extProvInterval", what, "Give the seconds between two checks, such as 3600.")
     elif "extProvUrl" in document and not written:
@@ -68,8 +70,8 @@ def logout(document: Mapping[str, Value]) -> Iterator[Finding]:
 def pairs(document: Mapping[str, Value]) -> Iterator[Finding]:
     """Ranges that end before they begin."""
     for first, last in _PAIRS:
-        start, end = _text(document, first), _text(document, last)
-        if start.isdecimal() and end.isdecimal() and int(start) > int(end):
+        start, end = whole(_text(document, first)), whole(_text(document, last))
+        if start is not None and end is not None and start > end:
             yield Finding("error", first, f"is {start}, more than {last}, which is {end}", "Swap or correct them.")
 
 

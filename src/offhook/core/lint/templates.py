@@ -13,7 +13,7 @@ from offhook.core.keys import Service, near
 from offhook.core.kinds import WebAddress
 from offhook.core.lint.finding import Finding, Severity
 from offhook.core.mergeable import Value
-from offhook.core.placeholders import FUNCTIONS, PASSWORDS
+from offhook.core.placeholders import FUNCTIONS, is_password
 
 _OF_THE_ACCOUNT: Final = re.compile(r"%account\[([A-Za-z_][A-Za-z0-9_.\-]{0,127})\]%")
 _OF_THE_SIGN_IN: Final = re.compile(r"%(username|password|fullcode)%")
@@ -89,8 +89,8 @@ def _is_plain(address: str) -> bool:
 
 def _sent_plainly(address_key: str, document: Mapping[str, Value]) -> Iterator[Finding]:
     for name in _sent_with(address_key, document):
-        passwords = PASSWORDS.intersection(_PLACEHOLDER.findall(_DIGEST.sub("", document[name].content)))
-        for password in sorted(passwords):
+        sent = _PLACEHOLDER.findall(_DIGEST.sub("", document[name].content))
+        for password in sorted({placeholder for placeholder in sent if is_password(placeholder)}):
             what = f"sends %{password}% to an http address: the app writes asterisks instead"
             yield Finding("error", name, what, f"Make {address_key} an https address, or send %sha1(%{password}%)%.")
 
@@ -109,7 +109,7 @@ def requests(document: Mapping[str, Value]) -> Iterator[Finding]:
         body_key, body = _written(service, "PostData", document)
         method_key, method = _written(service, "Method", document)
         header_key, headers = _written(service, "CustomHeaders", document)
-        if body and method.upper() in {"GET", "HEAD"}:
+        if body and method.upper() in webservice.BODILESS:
             yield Finding("warning", body_key, f"is never sent: {method_key} is {method}", "Make the method POST.")
         elif body.startswith(("{", "[")) and not _written(service, "ContentType", document)[1]:
             how = f"Set {body_key.removesuffix('PostData')}ContentType to application/json."

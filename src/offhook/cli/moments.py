@@ -1,0 +1,29 @@
+"""Times as commands tell them: ISO 8601 for programs, to the minute for people, both in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+_SECONDS: Final = "_s"
+
+
+def iso(time_s: int | None) -> str | None:
+    """A moment for a program, to the second; None for one that never was, whether it is None or 0."""
+    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="seconds") if time_s else None
+
+
+def with_moments(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record whose names that end with `_s` are moments: as ISO 8601, under names that end with `_at`."""
+    return {
+        (name.removesuffix(_SECONDS) + "_at" if name.endswith(_SECONDS) else name): (
+            iso(content) if name.endswith(_SECONDS) else content
+        )
+        for name, content in record.items()
+    }
+
+
+def shown(time_s: int) -> str:
+    """A moment for a person; `never` for 0."""
+    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M} UTC" if time_s else "never"

@@ -1,0 +1,74 @@
+"""Records as rows: what both views of the database, administration's and the device plane's, read and write alike."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+
+from offhook.core.dialplan import QuickDials
+from offhook.provider.subscriber import Override, State, Subscriber, read_password, username_key, write_password
+from offhook.provider.tenant import Tenant
+
+Row: TypeAlias = dict[str, Any]
+
+_TEXTS: Final = msgspec.json.Decoder(dict[str, str])
+_OVERRIDES: Final = msgspec.json.Decoder(dict[str, Override])
+_QUICK_DIALS: Final = msgspec.json.Decoder(QuickDials)
+
+
+class ReadRow(Protocol):
+    """Values by the names of columns."""
+
+    def __getitem__(self, name: str, /) -> Any: ...  # noqa: ANN401 - whatever a column may hold
+
+
+@lru_cache(maxsize=1024)
+def read_tenant(settings: str) -> Tenant:
+    """The settings of a tenant from their column."""
+    return msgspec.json.decode(settings, type=Tenant)
+
+
+def read_subscriber(row: ReadRow) -> Subscriber:
+    """A subscriber from a row that has all columns of their table."""
+    return Subscriber(
+        cloud_id=row["cloud_id"],
+        username=row["username"],
+        password=read_password(row["password"]),
+        state=State(row["state"]),
+        attributes=_TEXTS.decode(row["attributes"]),
+        secrets=_TEXTS.decode(row["secrets"]),
+        overrides=_OVERRIDES.decode(row["overrides"]),
+        quick_dials=_QUICK_DIALS.decode(row["quick_dials"]),
+        sip_generated=bool(row["sip_generated"]),
+        id=row["id"],
+        revision=row["revision"],
+        created_s=row["created_s"],
+        changed_s=row["changed_s"],
+        expires_s=row["expires_s"],
+    )
+
+
+def write_subscriber(one: Subscriber) -> Row:
+    """The row of a subscriber, but for its id and its date; its revision is one more than it was."""
+    return {
+        "cloud_id": one.cloud_id,
+        "username": one.username,
+        "username_key": username_key(one.username),
+        "password": write_password(one.password),
+        "state": one.state.value,
+        "attributes": _text(one.attributes),
+        "secrets": _text(one.secrets),
+        "overrides": _text(one.overrides),
+        "quick_dials": _text(one.quick_dials),
+        "sip_generated": one.sip_generated,
+        "revision": one.revision + 1,
+        "created_s": one.created_s,
+        "changed_s": one.changed_s,
+        "expires_s": one.expires_s,
+    }
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()

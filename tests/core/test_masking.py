@@ -1,0 +1,60 @@
+"""What is shown of values: secrets by their key, by what kind of value it is, and by what stands in it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offhook.core.keys import is_secret
+from offhook.core.masking import masked
+from offhook.core.secret import MASK
+from tests.core.law import ANYTHING, law
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "shown"),
+    [
+        ("password", "hunter2", MASK),
+        ("password", "", ""),
+        ("pin", "1234", MASK),
+        ("voicemailPin", "1234", MASK),
+        ("codecOrder", "0,8", "0,8"),
+        ("host", "sip.example.com:5060", "sip.example.com:5060"),
+        ("extProvUrl", "https://prov.example/users/ann", "https://prov.example/users/ann"),
+        ("extProvUrl", "https://ann:hunter2@prov.example/x", f"https://{MASK}@prov.example/x"),
+        ("extProvUrl", "https://prov.example/x?key=hunter2", f"https://prov.example/x?key={MASK}"),
+        (
+            "extProvUrl",
+            "https://prov.example/x?u=%account[username]%&v=1%build%#hunter2",
+            f"https://prov.example/x?u=%account[username]%&v={MASK}#{MASK}",
+        ),
+        ("X-mine", "wss://ann@push.example/?hunter2", f"wss://{MASK}@push.example/?{MASK}"),
+        ("genericRateCheckUrl", "not one?hunter2", f"not one?{MASK}"),
+        ("extProvPostData", "u=%username%&p=%password%&key=hunter2", f"u=%username%&p=%password%&key={MASK}"),
+        ("genericSmsPostData", '{"key": "hunter2"}', MASK),
+        ("genericSmsPostData", '{"to": ["%sms_to%", true, null]}', '{"to": ["%sms_to%", true, null]}'),
+        ("genericSmsPostData", '{"pin": 1234}', MASK),
+        ("X-PostData", "<key>hunter2</key>", MASK),
+    ],
+)
+def test_what_is_shown_of_a_value(key: str, content: str, shown: str) -> None:
+    """Passwords and PINs whole; of addresses the user and the query, of bodies what is no placeholder."""
+    assert masked(key, content) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"), [("pin", True), ("PIN_2", True), ("voicemailPin", True), ("pinboard", False)]
+)
+def test_a_pin_is_a_secret(name: str, secret: bool) -> None:
+    """Where it is a word of its own."""
+    assert is_secret(name) is secret
+
+
+@law
+@given(st.sampled_from(["extProvUrl", "extProvPostData", "X-mine"]), ANYTHING)
+def test_anything_can_be_masked(key: str, text: str) -> None:
+    """No text breaks it, and masking twice is masking once."""
+    once = masked(key, f"https://h/?a={text}")
+
+    assert masked(key, once) == once
