@@ -33,8 +33,8 @@ DEVICE: Final = {"app": "app_version", "os": "os_version"} | {
 def play(case: str) -> str:
     """What comes out of the case."""
     _, _, rest = case.partition("== rules\n")
-    rules, _, rest = rest.partition("== ask\n")
-    asked, _, guarded = rest.partition("== guard\n")
+    rest, _, guarded = rest.partition("== guard\n")
+    rules, _, asked = rest.partition("== ask\n")
     try:
         policy = document.parse(rules)
     except Invalid as error:

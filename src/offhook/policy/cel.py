@@ -45,6 +45,13 @@ _ENVIRONMENT: Final = cel.NewEnv(variables=VARIABLES)
 _LOOP: Final = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|filter|map)\s*\(")
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _CODES: Final = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$| \(in container ''\)")
+_ERRORS: Final = {
+    re.compile(r'Key not found in map : "(.*)"'): r"the user has no attribute \1",
+    re.compile(r'No value with name "(.*)" found in Activation'): r"\1 is not known",
+    re.compile(r" expecting \{.*"): "",
+    re.compile(r" expecting '.*"): "",
+}
+_TYPES: Final = {"STRING": "a text", "INT": "a whole number", "DYN": "what is only known later"}
 _POSITION: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): ")
 _UNDECLARED: Final = re.compile(r"undeclared reference to '([^']*)'")
 
@@ -64,7 +71,8 @@ def compile(text: str) -> Program:  # noqa: A001 - what CEL calls it
     except RuntimeError as error:
         raise Invalid.at("cel", _readable(str(error))) from None
     if program.return_type() != cel.Type.BOOL:
-        raise Invalid.at("cel", f"gives {program.return_type().name().lower()}, where true or false is needed")
+        given = _TYPES.get(program.return_type().name(), program.return_type().name().lower())
+        raise Invalid.at("cel", f"gives {given}, where true or false is needed")
     return program
 
 
@@ -120,6 +128,8 @@ def facts(text: str) -> Iterator[Fact]:
 def _readable(error: str) -> str:
     """The first line that the library says, without its codes."""
     line = _CODES.sub("", error.strip().partition("\n")[0])
+    for found, said in _ERRORS.items():
+        line = found.sub(said, line)
     place = _POSITION.match(line)
     if place is None:
         return line

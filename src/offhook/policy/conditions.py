@@ -28,6 +28,7 @@ from offhook.policy.subject import Fact
 from offhook.policy.view import NEVER, Condition, Known, Need, Needs, Truth, View
 
 MAX_OF: Final = 100
+MAX_SHOWN: Final = 120
 
 
 class Expression(Condition, frozen=True, tag="expression"):
@@ -54,7 +55,8 @@ class Expression(Condition, frozen=True, tag="expression"):
         return f"{self._text()} is {'true' if truth else 'false'}"
 
     def _text(self) -> str:
-        return f"expression ({' '.join(self.cel.split())})"
+        text = " ".join(self.cel.split())
+        return f"expression ({text if len(text) <= MAX_SHOWN else f'{text[:MAX_SHOWN]}…'})"
 
     def __str__(self) -> str:
         return f"{self._text()} is true"
@@ -111,7 +113,8 @@ class All(Condition, frozen=True, tag="all"):
 
     def told(self, view: View) -> str:
         truth = self.holds(view)
-        return " and ".join(part.told(view) for part in self.of if part.holds(view) is truth)
+        said = (part.told(view) for part in self.of if part.holds(view) is truth)
+        return " and ".join(said) if truth else "; ".join(said)
 
     def __str__(self) -> str:
         return " and ".join(_grouped(part) for part in self.of)
@@ -152,7 +155,7 @@ class Any(Condition, frozen=True, tag="any"):
     def told(self, view: View) -> str:
         truth = self.holds(view)
         said = [part.told(view) for part in self.of if part.holds(view) is truth]
-        return said[0] if truth else " and ".join(said)
+        return said[0] if truth else "; ".join(said)
 
     def __str__(self) -> str:
         return " or ".join(_grouped(part) for part in self.of)

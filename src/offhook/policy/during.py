@@ -96,19 +96,26 @@ class During(Condition, frozen=True, tag="during"):
         zone = zone_of(self.zone or "UTC")
         local = datetime.fromtimestamp(now_s, zone)
         place = f"in {self.zone}" if self.zone is not None else "UTC"
-        return f"it is {_NAMES[local.weekday()]} {local:%Y-%m-%d %H:%M} {place}, not {self.wanted()}"
+        wanted = ", ".join([*self._weekly(), *self._absolute()])
+        return f"it is {_NAMES[local.weekday()]} {local:%Y-%m-%d %H:%M} {place}, not {wanted}"
 
-    def wanted(self) -> str:
-        """The times as words."""
+    def _weekly(self) -> list[str]:
         words = [_days(self.days)] if self.days else []
         words += [f"from {self.start} to {self.end}"] if self.start is not None else []
-        words += [f"in {self.zone}"] if self.zone is not None else []
-        words += [f"since {day_and_time(self.since.timestamp())}"] if self.since is not None else []
-        words += [f"until {day_and_time(self.until.timestamp())}"] if self.until is not None else []
-        return " ".join(words)
+        return [" ".join(words)] if words else []
+
+    def _absolute(self) -> list[str]:
+        since = day_and_time(self.since.timestamp()) if self.since is not None else ""
+        until = day_and_time(self.until.timestamp()) if self.until is not None else ""
+        if since and until:
+            return [f"between {since} and {until}"]
+        return [f"{since} or later" if since else f"before {until}"] if since or until else []
 
     def __str__(self) -> str:
-        return f"it is {self.wanted()}"
+        zone = [f"in {self.zone}"] if self.zone is not None else []
+        return (
+            f"it is {', '.join([' '.join([*self._weekly(), *zone]), *self._absolute()] if zone else self._absolute())}"
+        )
 
 
 @lru_cache(maxsize=4096)
@@ -122,9 +129,9 @@ def _second(moment: datetime) -> int:
 
 
 def _days(days: tuple[Day, ...]) -> str:
-    """Days as people say them: Monday to Friday; Tuesday and Thursday."""
+    """Days as people say them: Monday to Friday; Tuesday or Thursday."""
     numbers = sorted({_DAYS.index(day) for day in days})
     names = [_NAMES[number] for number in numbers]
     if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
         return f"{names[0]} to {names[-1]}"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

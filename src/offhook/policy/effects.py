@@ -75,13 +75,12 @@ class SetKey(Effect, frozen=True, tag="set"):
         yield from _unwritable({self.key: Value(self.value, self.strength.rank, SOURCE, self.markup)})
         known = KEYS.find(self.key)
         if is_secret(self.key):
-            if not _PLACEHOLDER.fullmatch(self.value):
-                yield Fault("value", f"is a secret in the clear; write {{column}}, naming a secret of the user: {self}")
+            yield from _in_the_clear("value", self.key, self.value)
         elif known is not None and not self.markup and not self.columns() and (fault := known.fault(self.value)):
             yield Fault("value", fault)
 
     def __str__(self) -> str:
-        if is_secret(self.key) and not self.columns():
+        if is_secret(self.key) and not _PLACEHOLDER.fullmatch(self.value):
             return f"sets {shown(self.key)}"
         return f"sets {shown(self.key)} to {shown(self.value)}{_HOW[self.strength]}"
 
@@ -175,8 +174,8 @@ class AddDialAction(Effect, frozen=True, tag="add_dial_action"):
         for fault in dialplan.faults(GlobalPart(dial_actions={self.id: values})):
             yield Fault("", str(fault))
         for name, text in self.values.items():
-            if is_secret(name) and text and not _PLACEHOLDER.fullmatch(text):
-                yield Fault(f"values, {shown(name)}", "is a secret in the clear; write {column}, naming a secret")
+            if is_secret(name) and text:
+                yield from _in_the_clear(f"values, {shown(name)}", name, text)
 
     def __str__(self) -> str:
         return f"adds dial action {shown(self.id)}"
@@ -272,6 +271,12 @@ def columns(*texts: str) -> tuple[str, ...]:
 
 def _unwritable(values: dict[str, Value]) -> Iterator[Fault]:
     return (Fault("", str(fault)) for fault in accountxml.faults(values))
+
+
+def _in_the_clear(place: str, name: str, text: str) -> Iterator[Fault]:
+    """A secret is only ever a reference, whole and alone; what is written in its place is not repeated."""
+    if not _PLACEHOLDER.fullmatch(text):
+        yield Fault(place, f"is a secret in the clear, since {name} is one; write {{column}}, a sealed one of the user")
 
 
 def _unshowable(message: str) -> Iterator[Fault]:

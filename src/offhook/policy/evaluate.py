@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from offhook.policy import cel
-from offhook.policy.conditions import Expression, reach, walk
+from offhook.policy.conditions import Any, Expression, InSegment, Not, reach, walk
 from offhook.policy.draft import Draft
 from offhook.policy.during import During
 from offhook.policy.index import Index
@@ -31,16 +31,41 @@ class Trace(msgspec.Struct, frozen=True):
 class _Ready:
     """A rule with what does not depend on the subject worked out."""
 
-    __slots__ = ("head", "reason", "rule", "signature", "timed", "why")
+    __slots__ = ("head", "reason", "rule", "signature", "timed", "varies")
 
     def __init__(self, rule: Rule, segments: Mapping[str, Condition]) -> None:
         self.rule = rule
         self.signature = rule.signature
         self.head = named(self.signature)
-        self.why = EVERYBODY if rule.when is None else str(rule.when)
-        self.reason = f"{self.head}: {self.why}."
+        self.reason = f"{self.head}: {EVERYBODY if rule.when is None else rule.when}."
         reached = () if rule.when is None else reach(rule.when, segments)
+        parts = () if rule.when is None else walk(rule.when)
+        self.varies = any(isinstance(one, Any | Not | InSegment) for one in parts)
         self.timed = any(isinstance(one, During) for one in reached)
+
+    def holds(self, view: View) -> Truth:
+        """Whether the rule matches."""
+        if not self.rule.active:
+            return False
+        truth: Truth = True if self.rule.when is None else self.rule.when.holds(view)
+        if truth is not True or self.rule.rollout is None:
+            return truth
+        return self.rule.rollout.takes(self.rule.rollout.lot(view.subject, self.rule.id), view.subject.now_s)
+
+    def told(self, view: View) -> str:
+        """Why it matches, or does not: a sentence."""
+        return f"{self.head}: {self._why(view)}."
+
+    def _why(self, view: View) -> str:
+        rule = self.rule
+        if not rule.enabled:
+            return "it is not enabled"
+        if rule.paused:
+            return f"it is paused, because {rule.paused}"
+        why = EVERYBODY if rule.when is None else rule.when.told(view)
+        if rule.rollout is None or (rule.when is not None and rule.when.holds(view) is not True):
+            return why
+        return f"{why}, {rule.rollout.told(rule.rollout.lot(view.subject, rule.id), view.subject.now_s)}"
 
 
 class Compiled:
@@ -80,7 +105,7 @@ class Compiled:
         next_s: int | None = NEVER
         for position in positions:
             ready = self._ready[position]
-            rule, reason = ready.rule, ready.reason
+            rule = ready.rule
             truth = True if rule.when is None else rule.when.holds(view)
             if ready.timed or rule.rollout is not None:
                 next_s = _earlier(next_s, _flips_s(rule, view))
@@ -91,7 +116,7 @@ class Compiled:
                 lots[rule.id] = rule.rollout.takes(lot, subject.now_s) is True
                 if not lots[rule.id]:
                     continue
-                reason = f"{ready.head}: {ready.why}, {rule.rollout.told(lot, subject.now_s)}."
+            reason = ready.told(view) if ready.varies or rule.rollout is not None else ready.reason
             matched.append(ready.signature)
             for effect in rule.effects:
                 effect.lay(draft, ready.signature, reason)
@@ -101,25 +126,10 @@ class Compiled:
         """Every rule in its order, whether it matched this subject, and why or why not."""
         view = self._view(subject)
         for ready in self._ready:
-            truth, why = _told(ready, view)
-            yield Trace(ready.signature, truth, f"{ready.head}: {why}.")
+            yield Trace(ready.signature, ready.holds(view), ready.told(view))
 
     def _view(self, subject: Subject) -> View:
         return View(subject, self._segments, self._programs, self._spans)
-
-
-def _told(ready: _Ready, view: View) -> tuple[Truth, str]:
-    rule, subject = ready.rule, view.subject
-    if not rule.enabled:
-        return False, "it is not enabled"
-    if rule.paused:
-        return False, f"it is paused, because {rule.paused}"
-    truth: Truth = True if rule.when is None else rule.when.holds(view)
-    why = EVERYBODY if rule.when is None else rule.when.told(view)
-    if truth is not True or rule.rollout is None:
-        return truth, why
-    lot = rule.rollout.lot(subject, rule.id)
-    return rule.rollout.takes(lot, subject.now_s), f"{why}, {rule.rollout.told(lot, subject.now_s)}"
 
 
 def _flips_s(rule: Rule, view: View) -> int | None:

@@ -165,7 +165,7 @@ class _Version(Condition, frozen=True):
         """The bounds as words."""
         bounds = [f"{self.at_least} or newer"] if self.at_least is not None else []
         bounds += [f"older than {self.below}"] if self.below is not None else []
-        return " and ".join(bounds)
+        return ", but ".join(bounds)
 
 
 class AppVersion(_Version, frozen=True, tag="app_version"):
@@ -255,9 +255,9 @@ class Installs(Condition, frozen=True, tag="installs"):
         return _told(self, view, "number of installs", str(view.subject.installs), self._wanted())
 
     def _wanted(self) -> str:
-        bounds = [f"{self.at_least} or more"] if self.at_least is not None else []
-        bounds += [f"{self.at_most} or fewer"] if self.at_most is not None else []
-        return " and ".join(bounds)
+        if self.at_least is not None and self.at_most is not None:
+            return f"{self.at_least} to {self.at_most}"
+        return f"{self.at_most} or fewer" if self.at_least is None else f"{self.at_least} or more"
 
     def __str__(self) -> str:
         return f"number of installs is {self._wanted()}"

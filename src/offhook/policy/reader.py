@@ -170,7 +170,7 @@ class Reader:
 
     def _fits(self, size: int, least: int | None, most: int | None, place: str, what: str) -> bool:
         if least is not None and size < least:
-            self._fault(place, f"needs at least {least} {what}")
+            self._fault(place, "is empty" if least == 1 else f"has too few {what}: {least:,} are needed")
         elif most is not None and size > most:
             self._fault(place, f"has {size:,} {what}; at most {most:,} are allowed")
         else:

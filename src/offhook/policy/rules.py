@@ -164,7 +164,7 @@ def _size_faults(condition: Condition) -> Iterator[Fault]:
 def _strangers(condition: Condition, place: str, known: Collection[str]) -> Iterator[Fault]:
     for name in sorted(_spoken_of(condition).difference(known)):
         meant = near(name, known)
-        hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(sorted(known)[:10]) or 'none'}"
+        hint = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(sorted({*known})[:10]) or 'none'}"
         yield Fault(f"{place}, when", f"speaks of the segment {shown(name)}, which there is not; {hint}")
 
 

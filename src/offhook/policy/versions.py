@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from offhook.core.kinds import quoted
+
 # What follows the number (a build, "-beta") does not count.
 _LEADING: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,7}")
 
@@ -24,4 +26,4 @@ def parse(text: str) -> tuple[int, ...] | None:
 
 def fault(text: str) -> str | None:
     """Why this cannot be a version to compare with, or None."""
-    return None if _LEADING.fullmatch(text) else f"{text[:40]!r} is not a version, such as 9.1 or 9.1.3"
+    return None if _LEADING.fullmatch(text) else f"{quoted(text)} is not a version, such as 9.1 or 9.1.3"
