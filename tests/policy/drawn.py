@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from random import Random
 from typing import Final, TypeVar
 
 from hypothesis import strategies as st
 
 from offhook.policy.conditions import All, Any, AnyCondition, Expression, InSegment, Not
-from offhook.policy.during import During
+from offhook.policy.during import Day, During
 from offhook.policy.effects import (
     AddDialAction,
     AddQuickDial,
@@ -42,6 +44,11 @@ SINCE_S: Final = int(datetime(2026, 10, 20, tzinfo=UTC).timestamp())
 UNTIL_S: Final = int(datetime(2027, 4, 5, tzinfo=UTC).timestamp())
 ZONES: Final = ("Europe/Prague", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC")
 SEGMENTS: Final = ("alpha", "beta", "gamma")
+NAMES: Final = ("tier", "city", "desk")
+WORDS: Final = ("gold", "silver", "Praha", "Brno")
+VERSIONS: Final = ("1", "9.1", "9.10", "10.0.1")
+CLOCKS: Final = ("00:00", "01:30", "02:00", "02:30", "03:00", "08:00", "18:00", "23:59")
+WEEK: Final[tuple[Day, ...]] = ("mon", "wed", "sat", "sun")
 EXPRESSIONS: Final = (
     'user.tier == "gold"',
     'has(user.city) && user.city == "Praha"',
@@ -53,133 +60,133 @@ EXPRESSIONS: Final = (
 _T = TypeVar("_T")
 
 moments_s = st.integers(SINCE_S, UNTIL_S)
-moments = moments_s.map(lambda moment_s: datetime.fromtimestamp(moment_s, UTC))
-names = st.sampled_from(("tier", "city", "desk"))
-words = st.sampled_from(("gold", "silver", "Praha", "Brno"))
-versions = st.sampled_from(("1", "9.1", "9.10", "10.0.1"))
-networks = st.sampled_from(("10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32"))
-clocks = st.sampled_from(("00:00", "01:30", "02:00", "02:30", "03:00", "08:00", "18:00", "23:59"))
-
-
-def some(values: st.SearchStrategy[_T]) -> st.SearchStrategy[tuple[_T, ...]]:
-    """One to three of them."""
-    return st.lists(values, min_size=1, max_size=3).map(tuple)
-
-
-@st.composite
-def hours(draw: st.DrawFn) -> During:
-    """A time of the week, perhaps between two moments."""
-    start, end = draw(st.lists(clocks, min_size=2, max_size=2, unique=True))
-    days = draw(st.lists(st.sampled_from(("mon", "wed", "sat", "sun")), max_size=3).map(tuple))
-    weekly = During(days=days, start=start, end=end, zone=draw(st.sampled_from(ZONES)))
-    if draw(st.booleans()):
-        return weekly
-    since, until = sorted(draw(st.lists(moments, min_size=2, max_size=2, unique=True)))
-    return During(days, start, end, weekly.zone, since, until)
-
-
-leaves: Final[st.SearchStrategy[AnyCondition]] = st.one_of(
-    st.builds(Attribute, names, is_=words),
-    st.builds(Attribute, names, is_not=words),
-    st.builds(Attribute, names, one_of=some(words)),
-    st.builds(Attribute, names, begins_with=st.sampled_from(("g", "Pra"))),
-    st.builds(Attribute, names, exists=st.booleans()),
-    st.builds(InGroup, st.sampled_from(("sales", "board"))),
-    st.builds(Platform, some(st.sampled_from(("ios", "android")))),
-    st.builds(AppVersion, at_least=versions),
-    st.builds(OsVersion, below=versions),
-    st.builds(Locale, some(st.sampled_from(("cs", "de-AT")))),
-    st.builds(Version, st.booleans()),
-    st.builds(Installs, at_least=st.integers(0, 3)),
-    st.builds(AtOccasion, st.sampled_from(Occasion)),
-    st.builds(FromNetwork, some(networks)),
-    st.builds(Expression, st.sampled_from(EXPRESSIONS)),
-    hours(),
-)
-
-
-def conditions(segments: tuple[str, ...] = ()) -> st.SearchStrategy[AnyCondition]:
-    """Conditions that may speak of these segments."""
-    simple = st.one_of(leaves, st.builds(InSegment, st.sampled_from(segments))) if segments else leaves
-    return st.recursive(
-        simple,
-        lambda inner: st.one_of(st.builds(All, some(inner)), st.builds(Any, some(inner)), st.builds(Not, inner)),
-        max_leaves=5,
-    )
-
-
-effects: Final[st.SearchStrategy[AnyEffect]] = st.one_of(
-    st.builds(
-        SetKey, st.sampled_from(("X-a", "X-b")), st.sampled_from(("1", "two\nlines", '"')), st.sampled_from(Strength)
-    ),
-    st.builds(Blank, st.sampled_from(("X-a", "X-c"))),
-    st.builds(AddQuickDial, st.sampled_from(("desk", "lab")), st.sampled_from(("1", "2")), st.just("Desk")),
-    st.builds(RemoveQuickDial, st.sampled_from(("desk", "lab"))),
-    st.builds(AddDialAction, st.just("autoCall"), st.just({"title": "Call", "e 1".replace(" ", "-"): "{x}"})),
-    st.builds(RemoveDialAction, st.just("autoCall")),
-    st.builds(AtMostDevices, st.integers(1, 3), st.sampled_from(Overflow), st.just("Enough.")),
-    st.builds(Refuse, st.just("No.")),
-    st.builds(LogOut, st.just("Out.")),
-)
 percents = st.integers(0, WHOLE).map(lambda number: number / 100)
+_seeds = st.integers(0, 2**32)
 
 
-@st.composite
-def rollouts(draw: st.DrawFn) -> Rollout:
+# A library that could shrink what it draws needs seconds for as many policies as these dice throw in one.
+def _some(dice: Random, values: Sequence[_T]) -> tuple[_T, ...]:
+    return tuple(dice.choice(values) for _ in range(dice.randint(1, 3)))
+
+
+def _moment(dice: Random) -> datetime:
+    return datetime.fromtimestamp(dice.randint(SINCE_S, UNTIL_S), UTC)
+
+
+def _hours(dice: Random) -> During:
+    start, end = dice.sample(CLOCKS, 2)
+    days, zone = tuple(dice.sample(WEEK, dice.randint(0, 3))), dice.choice(ZONES)
+    if dice.random() < 0.5:
+        return During(days, start, end, zone)
+    since, until = sorted((_moment(dice), _moment(dice)))
+    return During(days, start, end, zone, since, until)
+
+
+LEAVES: Final[tuple[Callable[[Random], AnyCondition], ...]] = (
+    lambda dice: Attribute(dice.choice(NAMES), is_=dice.choice(WORDS)),
+    lambda dice: Attribute(dice.choice(NAMES), is_=dice.choice(WORDS)),
+    lambda dice: Attribute(dice.choice(NAMES), is_not=dice.choice(WORDS)),
+    lambda dice: Attribute(dice.choice(NAMES), one_of=_some(dice, WORDS)),
+    lambda dice: Attribute(dice.choice(NAMES), begins_with=dice.choice(("g", "Pra"))),
+    lambda dice: Attribute(dice.choice(NAMES), exists=dice.random() < 0.5),
+    lambda dice: InGroup(dice.choice(("sales", "board"))),
+    lambda dice: Platform(_some(dice, ("ios", "android"))),
+    lambda dice: AppVersion(at_least=dice.choice(VERSIONS)),
+    lambda dice: OsVersion(below=dice.choice(VERSIONS)),
+    lambda dice: Locale(_some(dice, ("cs", "de-AT"))),
+    lambda dice: Version(dice.random() < 0.5),
+    lambda dice: Installs(at_least=dice.randint(0, 3)),
+    lambda dice: AtOccasion(dice.choice((*Occasion,))),
+    lambda dice: FromNetwork(_some(dice, ("10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32"))),
+    lambda dice: Expression(dice.choice(EXPRESSIONS)),
+    _hours,
+    _hours,
+)
+
+
+def condition(dice: Random, segments: Sequence[str] = (), depth: int = 3) -> AnyCondition:
+    """A condition that may speak of these segments."""
+    if segments and dice.random() < 0.2:
+        return InSegment(dice.choice(segments))
+    if depth == 0 or dice.random() < 0.5:
+        return dice.choice(LEAVES)(dice)
+    parts = tuple(condition(dice, segments, depth - 1) for _ in range(dice.randint(1, 3)))
+    return dice.choice((All(parts), Any(parts), Not(parts[0])))
+
+
+def _effects(dice: Random) -> tuple[AnyEffect, ...]:
+    every: list[AnyEffect] = [
+        SetKey(dice.choice(("X-a", "X-b")), dice.choice(("1", "two\nlines", '"')), dice.choice((*Strength,))),
+        Blank(dice.choice(("X-c", "X-d"))),
+        SetKey(dice.choice(("X-c", "X-d")), "<a>1</a>", markup=True),
+        AddQuickDial(dice.choice(("desk", "lab")), dice.choice("12"), "Desk"),
+        RemoveQuickDial(dice.choice(("desk", "lab"))),
+        AddDialAction("autoCall", {"title": "Call", "uri": "{x}"}),
+        RemoveDialAction("autoCall"),
+        AtMostDevices(dice.randint(1, 3), dice.choice((*Overflow,)), "Enough."),
+        Refuse("No."),
+        LogOut("Out."),
+    ]
+    chosen = {effect.target(): effect for effect in dice.sample(every, dice.randint(0, 3))}
+    return tuple(chosen.values())
+
+
+def rollout(dice: Random) -> Rollout:
     """A percentage, or stages that grow."""
-    of, salt = draw(st.sampled_from(Of)), draw(st.sampled_from(("", "salt")))
-    if draw(st.booleans()):
-        return Rollout(draw(percents), of=of, salt=salt)
-    count = draw(st.integers(1, 4))
-    begin = sorted(draw(st.lists(moments, min_size=count, max_size=count, unique=True)))
-    shares = sorted(draw(st.lists(percents, min_size=count, max_size=count)))
-    guard = draw(st.none() | st.just(Guard()))
+    of, salt = dice.choice((*Of,)), dice.choice(("", "salt"))
+    if dice.random() < 0.5:
+        return Rollout(dice.randint(0, WHOLE) / 100, of=of, salt=salt)
+    count = dice.randint(1, 4)
+    begin = sorted({_moment(dice) for _ in range(count)})
+    shares = sorted(dice.randint(0, WHOLE) / 100 for _ in begin)
+    guard = dice.choice((None, Guard()))
     stages = tuple(Stage(since, percent) for since, percent in zip(begin, shares, strict=True))
-    return Rollout(stages=stages, of=of, salt=salt, guard=guard, opened=draw(st.integers(1, 3)))
+    return Rollout(stages=stages, of=of, salt=salt, guard=guard, opened=dice.randint(1, 3))
 
 
-@st.composite
-def rules(draw: st.DrawFn, identity: str) -> Rule:
-    """A rule of that id."""
-    laid = draw(st.lists(effects, max_size=3, unique_by=lambda effect: effect.target()).map(tuple))
+def _rule(dice: Random, identity: str) -> Rule:
     return Rule(
         identity,
-        title=draw(st.text("aé\"'\\\n\t{}", max_size=5)),
-        enabled=draw(st.sampled_from((True, True, True, False))),
-        paused=draw(st.sampled_from(("", "", "", "it hurt"))),
-        version=draw(st.integers(1, 5)),
-        author=draw(st.sampled_from(("", "ann"))),
-        changed_s=draw(st.sampled_from((0, SINCE_S))),
-        when=draw(st.none() | conditions(SEGMENTS)),
-        rollout=draw(st.none() | st.none() | rollouts()),
-        effects=laid,
+        title="".join(_some(dice, "aé\"'\\\n\t{}")),
+        enabled=dice.random() < 0.9,
+        paused=dice.choice(("", "", "", "", "it hurt")),
+        version=dice.randint(1, 5),
+        author=dice.choice(("", "ann")),
+        changed_s=dice.choice((0, SINCE_S)),
+        when=None if dice.random() < 0.2 else condition(dice, SEGMENTS),
+        rollout=rollout(dice) if dice.random() < 0.3 else None,
+        effects=_effects(dice),
     )
 
 
-@st.composite
-def policies(draw: st.DrawFn) -> Policy:
+def _policy(dice: Random) -> Policy:
     """A policy without faults; each segment speaks of those above it at most."""
-    segments = tuple(Segment(name, draw(conditions(SEGMENTS[:position]))) for position, name in enumerate(SEGMENTS))
-    count = draw(st.integers(0, 6))
-    return Policy(draw(st.integers(0, 9)), segments, tuple(draw(rules(f"rule-{number}")) for number in range(count)))
+    segments = tuple(Segment(name, condition(dice, SEGMENTS[:position])) for position, name in enumerate(SEGMENTS))
+    count = dice.randint(0, 8)
+    return Policy(dice.randint(0, 9), segments, tuple(_rule(dice, f"rule-{number}") for number in range(count)))
 
 
-@st.composite
-def subjects(draw: st.DrawFn) -> Subject:
+def _subject(dice: Random) -> Subject:
     """A subject of whom not everything is known."""
     return Subject(
         "Ann",
-        draw(st.sampled_from(("ann", "bob", "cyd", ""))),
-        draw(moments_s),
-        attributes=draw(st.dictionaries(names, st.one_of(words, st.just("")))),
-        groups=draw(st.frozensets(st.sampled_from(("sales", "board")))),
-        platform=draw(st.sampled_from((None, "", "iOS", "android"))),
-        app_version=draw(st.sampled_from((None, "9.1", "9.10.0", "beta"))),
-        os_version=draw(st.sampled_from((None, "9", "17.2"))),
-        locale=draw(st.sampled_from((None, "cs_CZ", "de-DE"))),
-        editable=draw(st.booleans()),
-        installs=draw(st.integers(1, 4)),
-        occasion=draw(st.sampled_from(Occasion)),
-        network=draw(st.sampled_from(("", "10.1.2.3", "2001:db8::1", "?"))),
-        install_id=draw(st.sampled_from(("", "I1", "I2"))),
+        dice.choice(("ann", "bob", "cyd", "")),
+        dice.randint(SINCE_S, UNTIL_S),
+        attributes={name: dice.choice((*WORDS, "")) for name in dice.sample(NAMES, dice.randint(0, 3))},
+        groups=frozenset(dice.sample(("sales", "board"), dice.randint(0, 2))),
+        platform=dice.choice((None, "", "iOS", "android")),
+        app_version=dice.choice((None, "9.1", "9.10.0", "beta")),
+        os_version=dice.choice((None, "9", "17.2")),
+        locale=dice.choice((None, "cs_CZ", "de-DE")),
+        editable=dice.random() < 0.5,
+        installs=dice.randint(1, 4),
+        occasion=dice.choice((*Occasion,)),
+        network=dice.choice(("", "10.1.2.3", "2001:db8::1", "?")),
+        install_id=dice.choice(("", "I1", "I2")),
     )
+
+
+policies = _seeds.map(lambda seed: _policy(Random(seed)))
+subjects = _seeds.map(lambda seed: _subject(Random(seed)))
+rollouts = _seeds.map(lambda seed: rollout(Random(seed)))
+conditions = _seeds.map(lambda seed: condition(Random(seed)))

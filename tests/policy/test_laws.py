@@ -32,7 +32,7 @@ def sent(resolution: Resolution) -> object:
     )
 
 
-@given(policies(), subjects())
+@given(policies, subjects)
 def test_the_index_changes_nothing(policy: Policy, subject: Subject) -> None:
     """Looking rules up by what they need gives the answer, reasons and all, that trying every rule gives."""
     compiled = Compiled(policy)
@@ -43,7 +43,7 @@ def test_the_index_changes_nothing(policy: Policy, subject: Subject) -> None:
     assert sent(resolution) == sent(compiled.resolve_without_index(subject))
 
 
-@given(policies(), subjects())
+@given(policies, subjects)
 def test_the_trace_tells_what_was_done(policy: Policy, subject: Subject) -> None:
     """Exactly the rules that the trace calls matched were laid into the answer, in the operator's order."""
     compiled = Compiled(policy)
@@ -54,7 +54,7 @@ def test_the_trace_tells_what_was_done(policy: Policy, subject: Subject) -> None
     assert [one.by.rule for one in compiled.trace(subject)] == [rule.id for rule in policy.rules]
 
 
-@given(policies(), subjects(), st.randoms(use_true_random=False))
+@given(policies, subjects, st.randoms(use_true_random=False))
 def test_only_the_operators_order_counts(policy: Policy, subject: Subject, chance: random.Random) -> None:
     """Neither the order of segments and attributes counts, nor that of rules which decide different things."""
     ours = tuple(
@@ -73,7 +73,7 @@ def test_only_the_operators_order_counts(policy: Policy, subject: Subject, chanc
     assert answer.next_flip_s == expected.next_flip_s
 
 
-@given(policies(), subjects(), st.floats(0, 1))
+@given(policies, subjects, st.floats(0, 1))
 def test_nothing_changes_before_the_next_flip(policy: Policy, subject: Subject, part: float) -> None:
     """From now until the moment that is named, the answer stays; without one, it stays for ever."""
     compiled = Compiled(policy)
@@ -89,7 +89,7 @@ def test_nothing_changes_before_the_next_flip(policy: Policy, subject: Subject, 
         assert later.next_flip_s == resolution.next_flip_s or later.next_flip_s is not None
 
 
-@given(policies(), st.text(st.characters(exclude_categories=[])), st.dictionaries(st.text(), st.text()))
+@given(policies, st.text(st.characters(exclude_categories=[])), st.dictionaries(st.text(), st.text()))
 def test_evaluation_never_raises(policy: Policy, anything: str, attributes: dict[str, str]) -> None:
     """Whatever texts a phone and a directory bring, there is an answer and a trace."""
     subject = Subject(
@@ -112,7 +112,7 @@ def test_evaluation_never_raises(policy: Policy, anything: str, attributes: dict
     assert all(setting.reason.endswith(".") for setting in resolution.settings.values())
 
 
-@given(policies())
+@given(policies)
 def test_what_is_written_can_be_read(policy: Policy) -> None:
     """TOML and JSON read back as the policy they were written from, and are written the same again."""
     text = document.dumps(policy)
@@ -125,7 +125,7 @@ def test_what_is_written_can_be_read(policy: Policy) -> None:
     assert list(check(policy)) == []
 
 
-@given(policies(), st.data())
+@given(policies, st.data())
 def test_any_text_is_read_or_refused(policy: Policy, data: st.DataObject) -> None:
     """However a file is damaged, it is read, or refused with faults that say something."""
     text = document.dumps(policy)
@@ -151,7 +151,7 @@ def test_growing_takes_nobody_out(one: float, other: float, name: str, of: Of) -
         assert larger.takes(drawn, 0)
 
 
-@given(rollouts(), moments_s, moments_s, st.sampled_from(("ann", "bob", "cyd")))
+@given(rollouts, moments_s, moments_s, st.sampled_from(("ann", "bob", "cyd")))
 def test_stages_take_nobody_out(rollout: Rollout, one_s: int, other_s: int, name: str) -> None:
     """Who is in at one time is in at every later one, and once more stages are open."""
     drawn = lot(name, "rule")
@@ -171,7 +171,7 @@ def test_lots_are_spread_evenly() -> None:
             assert abs(count / 200 - percent) < 1
 
 
-@given(conditions(), subjects())
+@given(conditions, subjects)
 def test_a_condition_and_its_opposite_never_both_hold(condition: AnyCondition, subject: Subject) -> None:
     """One of the two holds, or neither when it is not known."""
     one = Rule("one", when=condition, effects=(SetKey("X-one", "1"),))

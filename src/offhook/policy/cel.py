@@ -46,6 +46,8 @@ _LOOP: Final = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|filter|map)\
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _CODES: Final = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$| \(in container ''\)")
 _ERRORS: Final = {
+    re.compile(r"basic_string: .*"): "a text in it is no Unicode",
+    re.compile(r"ERROR: <input>:-1:-1: "): "",
     re.compile(r'Key not found in map : "(.*)"'): r"the user has no attribute \1",
     re.compile(r'No value with name "(.*)" found in Activation'): r"\1 is not known",
     re.compile(r" expecting \{.*"): "",
@@ -76,8 +78,8 @@ def compile(text: str) -> Program:  # noqa: A001 - what CEL calls it
     return program
 
 
-def activate(subject: Subject) -> Activation | None:
-    """A subject as the variables of expressions, without those that are not known; None when texts cannot be passed."""
+def activate(subject: Subject) -> Activation:
+    """A subject as the variables of expressions, without those that are not known."""
     found: dict[str, object] = {
         "user": {name: text for name, text in subject.attributes.items() if 0 < len(text) <= MAX_ATTRIBUTE},
         "username": subject.username,
@@ -90,25 +92,20 @@ def activate(subject: Subject) -> Activation | None:
     for name in ("app_version", "os_version"):
         if numbers := versions.parse(getattr(subject, name) or ""):
             found[name] = list(numbers)
-    try:
-        return _ENVIRONMENT.Activation(found)
-    except RuntimeError:
-        return None
+    return _ENVIRONMENT.Activation(found)
 
 
-def holds(program: Program, activation: Activation | None) -> bool | None:
+def holds(program: Program, activation: Activation) -> bool | None:
     """Whether the expression is true; None when it can be told neither way."""
     return _evaluate(program, activation)[0]
 
 
-def why_not(program: Program, activation: Activation | None) -> str:
+def why_not(program: Program, activation: Activation) -> str:
     """What keeps an expression from being true or false."""
     return _evaluate(program, activation)[1]
 
 
-def _evaluate(program: Program, activation: Activation | None) -> tuple[bool | None, str]:
-    if activation is None:
-        return None, "the user has texts that are no Unicode"
+def _evaluate(program: Program, activation: Activation) -> tuple[bool | None, str]:
     try:
         found = program.eval(activation)
     except RuntimeError as error:

@@ -42,11 +42,10 @@ class Effect(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
 
     def lay(self, draft: Draft, by: Signature, reason: str) -> None:
         """Do it, unless an earlier rule has decided the same thing."""
-        raise NotImplementedError
 
     def target(self) -> tuple[str, str]:
-        """What it decides; two of one rule must not decide the same."""
-        raise NotImplementedError
+        """What it decides, by kind and name; two effects of one rule must not decide the same."""
+        return str(self.__struct_config__.tag).replace("_", " "), ""
 
     def columns(self) -> tuple[str, ...]:
         """The `{column}` placeholders in it, which whoever composes the answer fills in."""
@@ -205,9 +204,6 @@ class AtMostDevices(Effect, frozen=True, tag="at_most_devices"):
 
     def lay(self, draft: Draft, by: Signature, reason: str) -> None:
         draft.limit(DeviceLimit(self.count, self.then, self.message, by, reason))
-
-    def target(self) -> tuple[str, str]:
-        return "device limit", ""
 
     def faults(self) -> Iterator[Fault]:
         return _unshowable(self.message)

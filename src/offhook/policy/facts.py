@@ -131,7 +131,7 @@ class Platform(Condition, frozen=True, tag="platform"):
         return f"platform is {one_of(self.one_of)}"
 
 
-class _Version(Condition, frozen=True):
+class VersionOf(Condition, frozen=True):
     """A version lies at or above one number, below another, or both."""
 
     at_least: Word | None = None
@@ -139,7 +139,7 @@ class _Version(Condition, frozen=True):
 
     def of(self, view: View) -> tuple[str, str | None]:
         """What it is the version of, and the version."""
-        raise NotImplementedError
+        return "version", None
 
     def holds(self, view: View) -> Truth:
         numbers = versions.parse(self.of(view)[1] or "")
@@ -168,7 +168,7 @@ class _Version(Condition, frozen=True):
         return ", but ".join(bounds)
 
 
-class AppVersion(_Version, frozen=True, tag="app_version"):
+class AppVersion(VersionOf, frozen=True, tag="app_version"):
     """The version of the app, compared as numbers."""
 
     def of(self, view: View) -> tuple[str, str | None]:
@@ -181,7 +181,7 @@ class AppVersion(_Version, frozen=True, tag="app_version"):
         return f"app version is {self.wanted()}"
 
 
-class OsVersion(_Version, frozen=True, tag="os_version"):
+class OsVersion(VersionOf, frozen=True, tag="os_version"):
     """The version of the device's system, compared as numbers; it says little without a platform beside it."""
 
     def of(self, view: View) -> tuple[str, str | None]:

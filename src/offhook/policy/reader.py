@@ -27,6 +27,9 @@ _NAMES: Final[Mapping[type, str]] = {
     datetime: "a moment",
 }
 _MISSING: Final = object()
+_BROKEN: Final = object()
+# Kinds taken apart already: there are as many as are ever read.
+_KINDS: Final[dict[object, inspect.Type]] = {}
 T = TypeVar("T")
 
 
@@ -37,14 +40,15 @@ class Reader:
         self.faults: list[Fault] = []
 
     def read(self, kind: type[T], raw: object, place: str) -> T | None:
-        """A record of this kind; None when it has a fault."""
-        before = len(self.faults)
-        found: T = self._value(inspect.type_info(kind), raw, place, 0)
-        return found if len(self.faults) == before else None
+        """A record of this kind; None when it cannot be made. One that is made may have faults of its own."""
+        if kind not in _KINDS:
+            _KINDS[kind] = inspect.type_info(kind)
+        found: T = self._value(_KINDS[kind], raw, place, 0)
+        return None if found is _BROKEN else found
 
-    def _fault(self, place: str, text: str) -> Any:  # noqa: ANN401 - stands for a value that is never used
+    def _fault(self, place: str, text: str) -> Any:  # noqa: ANN401 - stands for a value of any kind
         self.faults.append(Fault(place, text))
-        return None
+        return _BROKEN
 
     def _value(self, kind: inspect.Type, raw: object, place: str, depth: int) -> Any:  # noqa: ANN401 - any kind's value
         if depth > MAX_DEPTH:
@@ -68,10 +72,9 @@ class Reader:
                 return self._moment(raw, place)
             case inspect.EnumType():
                 return self._word(place, raw, {str(one.value): one for one in kind.cls})
-            case inspect.LiteralType():
-                return self._word(place, raw, {str(one): one for one in kind.values})
             case _:
-                raise AssertionError(kind)
+                assert isinstance(kind, inspect.LiteralType)
+                return self._word(place, raw, {str(one): one for one in kind.values})
 
     def _union(self, kind: inspect.UnionType, raw: object, place: str, depth: int) -> Any:  # noqa: ANN401 - as above
         members = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
@@ -84,24 +87,25 @@ class Reader:
             return self._wrong(place, raw, "a table")
         field = str(next(iter(structs.values())).tag_field)
         tag = self._word(f"{place}, {field}", raw.get(field, _MISSING), {name: name for name in structs})
-        return self._struct(structs[tag], raw, place, depth) if tag is not None else None
+        return self._struct(structs[tag], raw, place, depth) if tag is not _BROKEN else _BROKEN
 
     def _struct(self, kind: inspect.StructType, raw: object, place: str, depth: int) -> Any:  # noqa: ANN401 - as above
         if not isinstance(raw, dict):
             return self._wrong(place, raw, "a table")
         fields = {field.encode_name: field for field in kind.fields}
-        before = len(self.faults)
+        values = {}
         for name in raw:
             if name not in fields and name != kind.tag_field:
-                self._fault(place, f"has {quoted(str(name))}, which means nothing here; {_meant(str(name), fields)}")
-        values = {}
+                values[name] = self._fault(
+                    place, f"has {quoted(str(name))}, which means nothing here; {_meant(str(name), fields)}"
+                )
         for name, field in fields.items():
             if name in raw:
                 values[field.name] = self._value(field.type, raw[name], field_place(place, name, kind.tag), depth + 1)
             elif field.required:
-                self._fault(place, f"lacks {name}")
-        if len(self.faults) > before:
-            return None
+                values[field.name] = self._fault(place, f"lacks {name}")
+        if _BROKEN in values.values():
+            return _BROKEN
         found = kind.cls(**values)
         if isinstance(found, Checked):
             self.faults.extend(inside(place, found.faults()))
@@ -111,21 +115,22 @@ class Reader:
         if not isinstance(raw, list):
             return self._wrong(place, raw, "a list")
         if not self._fits(len(raw), kind.min_length, kind.max_length, place, "items"):
-            return None
-        return tuple(
+            return _BROKEN
+        items = tuple(
             self._value(kind.item_type, one, f"{place}[{position}]", depth + 1) for position, one in enumerate(raw, 1)
         )
+        return _BROKEN if _BROKEN in items else items
 
     def _table(self, kind: inspect.DictType, raw: object, place: str, depth: int) -> Any:  # noqa: ANN401 - as above
         if not isinstance(raw, dict):
             return self._wrong(place, raw, "a table")
         if not self._fits(len(raw), kind.min_length, kind.max_length, place, "entries"):
-            return None
-        names = (self._value(kind.key_type, name, place, depth + 1) for name in raw)
+            return _BROKEN
+        names = [self._value(kind.key_type, name, place, depth + 1) for name in raw]
         texts = [
             self._value(kind.value_type, one, f"{place}, {str(name)[:40]}", depth + 1) for name, one in raw.items()
         ]
-        return dict(zip(names, texts, strict=True))
+        return _BROKEN if _BROKEN in (*names, *texts) else dict(zip(names, texts, strict=True))
 
     def _text(self, kind: inspect.StrType, raw: object, place: str) -> Any:  # noqa: ANN401 - as above
         if not isinstance(raw, str):
@@ -134,7 +139,7 @@ class Reader:
             return self._fault(place, reason)
         if kind.min_length and not raw:
             return self._fault(place, "must not be empty")
-        return raw if self._fits(len(raw), None, kind.max_length, place, "characters") else None
+        return raw if self._fits(len(raw), None, kind.max_length, place, "characters") else _BROKEN
 
     def _number(self, kind: inspect.IntType | inspect.FloatType, raw: object, place: str) -> Any:  # noqa: ANN401 - as above
         whole = isinstance(kind, inspect.IntType)
@@ -161,12 +166,11 @@ class Reader:
             return self._fault(place, "lacks an offset: write 2027-01-31T08:00:00+01:00, or Z at the end for UTC")
         return found
 
-    def _word(self, place: str, raw: object, words: Mapping[str, T]) -> T | None:
+    def _word(self, place: str, raw: object, words: Mapping[str, T]) -> Any:  # noqa: ANN401 - as above
         if isinstance(raw, str) and raw in words:
             return words[raw]
         said = "is missing" if raw is _MISSING else f"is {_shown(raw)}"
-        self._fault(place, f"{said}; {_meant(str(raw), words)}")
-        return None
+        return self._fault(place, f"{said}; {_meant(str(raw), words)}")
 
     def _fits(self, size: int, least: int | None, most: int | None, place: str, what: str) -> bool:
         if least is not None and size < least:

@@ -142,8 +142,3 @@ class Resolution(msgspec.Struct, frozen=True):
     matched: tuple[Signature, ...] = ()
     lots: Mapping[str, bool] = {}
     next_flip_s: int | None = None
-
-    @property
-    def ends_oldest(self) -> bool:
-        """Whether the oldest installs give way to the one that signs in."""
-        return self.device_limit is not None and self.device_limit.then is Overflow.END_OLDEST

@@ -25,6 +25,11 @@ MAX_EFFECTS: Final = 200
 MAX_CONDITIONS: Final = 200
 MAX_EXPRESSIONS: Final = 1000
 MAX_DEPTH: Final = 8
+# How many segments may stand in each other.
+MAX_STEPS: Final = 8
+_TANGLED: Final = (
+    f"speaks of segments that speak of segments, and so on for more than {MAX_STEPS} steps, or in a circle"
+)
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -129,18 +134,18 @@ def common_faults(
         if rule.when is not None:
             yield from _strangers(rule.when, place_of("rules", position, rule.id), known)
     by_id = {segment.id: segment.when for segment in segments.values()}
-    for name in circles(by_id):
-        yield Fault(f"segment {name}", "is made of itself, by way of the segments it speaks of")
+    yield from (Fault(f"segment {name}", _TANGLED) for name in tangled(by_id))
     conditions: list[Condition] = [*by_id.values(), *(rule.when for rule in rules.values() if rule.when is not None)]
     expressions = sum(isinstance(one, Expression) for condition in conditions for one in walk(condition))
     if expressions > MAX_EXPRESSIONS:
         yield Fault("rules", f"have {expressions:,} expressions; at most {MAX_EXPRESSIONS:,} are allowed")
 
 
-def circles(segments: Mapping[str, Condition]) -> list[str]:
-    """The segments that cannot be told because they lead back to themselves."""
+def tangled(segments: Mapping[str, Condition]) -> list[str]:
+    """The segments that lead back to themselves, or to others in too many steps."""
     waiting = {name: _spoken_of(condition) & segments.keys() for name, condition in segments.items()}
-    while told := {name for name, others in waiting.items() if not others}:
+    for _ in range(MAX_STEPS):
+        told = {name for name, others in waiting.items() if not others}
         waiting = {name: others - told for name, others in waiting.items() if name not in told}
     return list(waiting)
 

@@ -52,11 +52,11 @@ class Condition(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
     def holds(self, view: View) -> Truth:
         """Whether the subject fulfils it."""
-        raise NotImplementedError
+        return None
 
     def told(self, view: View) -> str:
         """Why it holds, or does not, or why that is not known: a clause."""
-        raise NotImplementedError
+        return str(self)
 
     def needs(self, known: Known) -> Needs:
         """Without one of these it cannot hold; None when that cannot be said."""
@@ -94,14 +94,14 @@ class View:
         self._truths: dict[str, Truth] = {}
         self._flips_s: dict[str, int | None] = {}
         self._told: dict[str, str] = {}
-        self._activation: tuple[cel.Activation | None] | None = None
+        self._activation: cel.Activation | None = None
 
     @property
-    def activation(self) -> cel.Activation | None:
+    def activation(self) -> cel.Activation:
         """The variables of expressions, made when the first expression needs them."""
         if self._activation is None:
-            self._activation = (cel.activate(self.subject),)
-        return self._activation[0]
+            self._activation = cel.activate(self.subject)
+        return self._activation
 
     def segment(self, name: str) -> Truth:
         """Whether the subject is in a segment."""
