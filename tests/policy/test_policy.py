@@ -18,6 +18,7 @@ from offhook.policy.acceptance import refusals
 from offhook.policy.checking import faults_within
 from offhook.policy.clock import Hours
 from offhook.policy.conditions import All, Any, AnyCondition, Expression, InSegment, Not
+from offhook.policy.during import During
 from offhook.policy.effects import (
     AddDialAction,
     AddQuickDial,
@@ -44,7 +45,7 @@ from offhook.policy.facts import (
 )
 from offhook.policy.guarding import Counts, Steady, judge
 from offhook.policy.resolution import Overflow, Refusal, Strength
-from offhook.policy.rollout import Rollout
+from offhook.policy.rollout import Of, Rollout
 from offhook.policy.rules import MAX_EXPRESSIONS, Policy, Rule, Segment, check
 from offhook.policy.subject import Fact, Occasion, Subject
 from offhook.policy.view import Condition, View
@@ -372,3 +373,42 @@ def test_a_policy_from_elsewhere_is_checked_alike() -> None:
     )
 
     assert [str(fault) for fault in check(policy)] == faults_of(document.dumps(policy))
+
+
+OFFICE = During(("mon", "tue", "wed", "thu", "fri"), "08:00", "18:00", "Europe/Prague")
+MONDAY_NOON_S = int(datetime(2026, 11, 2, 11, tzinfo=UTC).timestamp())
+SIX_HOURS_S = 6 * 3600
+
+
+@pytest.mark.parametrize(
+    ("rule", "in_s"),
+    [
+        (Rule("in already", when=OFFICE, rollout=Rollout(100)), SIX_HOURS_S),
+        (Rule("never in", when=OFFICE, rollout=Rollout(0)), None),
+        (Rule("not known who", when=OFFICE, rollout=Rollout(100, of=Of.INSTALLS)), None),
+        (Rule("not known now, true later", when=Not(All((Platform(("ios",)), OFFICE)))), SIX_HOURS_S),
+        (Rule("not known now, true before", when=Any((Platform(("ios",)), OFFICE))), SIX_HOURS_S),
+        (Rule("false for ever", when=All((InGroup("board"), OFFICE))), None),
+        (Rule("true for ever", when=Any((InGroup("sales"), OFFICE))), None),
+        (Rule("by a segment", when=InSegment("office")), SIX_HOURS_S),
+        (Rule("off", enabled=False, when=OFFICE), None),
+    ],
+    ids=lambda value: value.id if isinstance(value, Rule) else None,
+)
+def test_when_an_answer_may_change_by_itself(rule: Rule, in_s: int | None) -> None:
+    """At noon of a working day only those rules name the end of the day whose matching depends on it."""
+    compiled = Compiled(Policy(1, (Segment("office", OFFICE),), (rule,)))
+
+    next_s = compiled.resolve(msgspec.structs.replace(ANN, now_s=MONDAY_NOON_S)).next_flip_s
+
+    assert next_s == (None if in_s is None else MONDAY_NOON_S + in_s)
+
+
+def test_the_past_can_be_asked_about_after_the_present() -> None:
+    """What was found out for one moment is not taken for another, in whichever order they are asked about."""
+    compiled = Compiled(Policy(rules=(sets("office", OFFICE),)))
+    moments = [MONDAY_NOON_S, MONDAY_NOON_S - SIX_HOURS_S, MONDAY_NOON_S + SIX_HOURS_S, MONDAY_NOON_S]
+
+    open_then = [bool(compiled.resolve(msgspec.structs.replace(ANN, now_s=moment)).settings) for moment in moments]
+
+    assert open_then == [True, False, False, True]
