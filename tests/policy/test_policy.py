@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -412,3 +413,12 @@ def test_the_past_can_be_asked_about_after_the_present() -> None:
     open_then = [bool(compiled.resolve(msgspec.structs.replace(ANN, now_s=moment)).settings) for moment in moments]
 
     assert open_then == [True, False, False, True]
+
+
+def test_the_interface_reads_the_kinds() -> None:
+    """The schema of a policy names every kind of condition and effect, each with its sentence."""
+    definitions = msgspec.json.schema(Policy)["$defs"]
+
+    for union in (AnyCondition, AnyEffect):
+        for kind in get_args(union):
+            assert definitions[kind.__name__]["description"].strip()

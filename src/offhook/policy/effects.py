@@ -216,7 +216,7 @@ class AtMostDevices(Effect, frozen=True, tag="at_most_devices"):
 class Refuse(Effect, frozen=True, tag="refuse"):
     """The request is refused with a message. A phone that is signed in keeps its account, and asks again later."""
 
-    message: Message
+    message: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_MESSAGE)]
 
     def lay(self, draft: Draft, by: Signature, reason: str) -> None:
         draft.turn_away(Refusal(self.message, by, reason))

@@ -92,18 +92,11 @@ class Compiled:
 
     def resolve(self, subject: Subject) -> Resolution:
         """What the policy says about a subject."""
-        return self._resolve(subject, self._index.find(subject))
-
-    def resolve_without_index(self, subject: Subject) -> Resolution:
-        """The same, by trying every active rule: slow, and the measure for the other."""
-        return self._resolve(subject, [position for position, one in enumerate(self._ready) if one.rule.active])
-
-    def _resolve(self, subject: Subject, positions: list[int]) -> Resolution:
         view, draft = self._view(subject), Draft(subject)
         matched: list[Signature] = []
         lots: dict[str, bool] = {}
         next_s: int | None = NEVER
-        for position in positions:
+        for position in self._index.find(subject):
             ready = self._ready[position]
             rule = ready.rule
             truth = True if rule.when is None else rule.when.holds(view)
