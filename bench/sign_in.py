@@ -28,6 +28,7 @@ from offhook.provider.limits import Attempts
 from offhook.provider.passwords import ARGON2, HashPool, hash_password
 from offhook.provider.ports import Passwords
 from offhook.provider.recent import RecentPasswords
+from offhook.provider.rulings import Rulings
 from offhook.provider.sealing import KeyedHash, Sealer, place_of
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
@@ -35,6 +36,7 @@ from offhook.provider.subscriber import Argon2, Override, StoredPassword, Subscr
 from offhook.provider.tenant import Tenant
 from offhook.storage.database import Database
 from offhook.storage.life import SightingStore
+from offhook.storage.rulings import RulingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.tenants import TenantStore
@@ -134,6 +136,7 @@ def _provider(database: Database, sealer: Sealer, passwords: Passwords) -> dict[
         passwords=RecentPasswords(passwords, clock, chance),
         sightings=Sightings(SightingStore(database)),
         composer=Composer(sealer),
+        rulings=Rulings(RulingStore(database), clock),
         tokens=KeyedHash(secrets.token_bytes(32)),
         attempts=Attempts(),
         clock=clock,

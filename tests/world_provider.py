@@ -18,6 +18,7 @@ from argon2 import PasswordHasher
 from lxml import etree
 
 from offhook.core.dialplan import QuickDials
+from offhook.policy import document
 from offhook.provider.authenticity import Authenticity
 from offhook.provider.compose import Composer
 from offhook.provider.fleetguard import FleetGuard
@@ -25,9 +26,12 @@ from offhook.provider.guarding import Guarding
 from offhook.provider.installs import Installs
 from offhook.provider.limits import Attempts, Limits
 from offhook.provider.passwords import HashPool
+from offhook.provider.policyversion import PolicyVersion
+from offhook.provider.policyversion import State as PolicyState
 from offhook.provider.recent import RecentPasswords
 from offhook.provider.reports import Reports
 from offhook.provider.reprovision import Reprovision
+from offhook.provider.rulings import Rulings
 from offhook.provider.sealing import SIGN_IN_PASSWORD, KeyedHash, Sealer, place_of
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
@@ -46,6 +50,8 @@ from offhook.storage.database import Database
 from offhook.storage.guard import GuardStore
 from offhook.storage.installs import InstallStore
 from offhook.storage.life import LifeStore, SightingStore
+from offhook.storage.policies import PolicyStore
+from offhook.storage.rulings import RulingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.tenants import TenantStore
@@ -127,12 +133,15 @@ class Provider:
         self.tenants = TenantStore(self.database, self.clock)
         self.subscribers = SubscriberStore(self.database)
         self.composer = Composer(self.sealer)
+        self.policies = PolicyStore(self.database, self.clock)
+        self.rulings = Rulings(RulingStore(self.database), self.clock)
         self.sightings = Sightings(SightingStore(self.database))
         self.sign_in = SignIn(
             store=self.store,
             passwords=self.passwords,
             sightings=self.sightings,
             composer=self.composer,
+            rulings=self.rulings,
             tokens=self.tokens,
             attempts=Attempts(limits),
             clock=self.clock,
@@ -154,6 +163,7 @@ class Provider:
             tokens=self.tokens,
             passwords=self.passwords,
             composer=self.composer,
+            rulings=self.rulings,
             attempts=Attempts(by_address=False),
             clock=self.clock,
         )
@@ -163,6 +173,7 @@ class Provider:
             guard=FleetGuard(self.life, lambda: self.seconds),
             sightings=self.sightings,
             composer=self.composer,
+            rulings=self.rulings,
             tokens=self.tokens,
             clock=self.clock,
         )
@@ -185,6 +196,20 @@ class Provider:
     def has_tenant(self, tenant: Tenant) -> Tenant:
         self.tenants.put(tenant)
         return tenant
+
+    def has_policy(self, text: str, cloud_id: str = "EXAMPLE", author: str = "ann") -> int:
+        """Publish a policy, as its use case does; returns its number."""
+        with self.policies.begin() as policies:
+            live, number = policies.standing(cloud_id, PolicyState.LIVE), policies.latest(cloud_id)[0] + 1
+            if live is not None:
+                policies.put(msgspec.structs.replace(live, state=PolicyState.PAST))
+            policy = document.parse(text)
+            rules = tuple(msgspec.structs.replace(rule, version=number, author=author) for rule in policy.rules)
+            written = document.dumps(msgspec.structs.replace(policy, number=number, rules=rules))
+            now_s = self.clock.now_s()
+            policies.put(PolicyVersion(cloud_id, number, PolicyState.LIVE, written, author, changed_s=now_s))
+            policies.serve(self.tenants.get(cloud_id), number)
+        return number
 
     def has_user(
         self,
@@ -277,12 +302,15 @@ class Phone:
             "install_id": self.account["X-install-id"],
         }
 
-    def asks(self, path: str = "/prov/again", *, tags: bool = True, keep: bool = True) -> Answer:
-        """Ask with what was kept of the last answer, and keep what comes."""
+    def asks(
+        self, path: str = "/prov/again", *, tags: bool = True, keep: bool = True, client: str = "", **sent: str
+    ) -> Answer:
+        """Ask with what was kept of the last answer, and keep what comes; `sent` is what else the app says."""
         headers = {"content-type": "application/x-www-form-urlencoded", **self.validators.get(path, {})}
         if not tags:
             headers.pop("if-none-match", None)
-        answer = self.provider.call(Call("POST", path, "", headers, urlencode(self.identity()).encode()))
+        body = urlencode(self.identity() | sent).encode()
+        answer = self.provider.call(Call("POST", path, "", headers, body, client=client))
         if answer.status in {200, 304} and keep:
             self.keeps(path, answer)
         if answer.status == 200 and keep:

@@ -37,6 +37,7 @@ from offhook.provider.ports import Chance, Clock, Passwords
 from offhook.provider.recent import RecentPasswords
 from offhook.provider.reports import Reports
 from offhook.provider.reprovision import Reprovision
+from offhook.provider.rulings import Rulings
 from offhook.provider.sealing import KeyedHash, Sealer
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
@@ -48,6 +49,8 @@ from offhook.storage.guard import GuardStore
 from offhook.storage.imports import ImportStore
 from offhook.storage.installs import InstallStore
 from offhook.storage.life import LifeStore, SightingStore
+from offhook.storage.policies import PolicyStore
+from offhook.storage.rulings import RulingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.tenants import ServedTenants, TenantStore
@@ -117,6 +120,8 @@ class Parts:
         self.apps, self.themes = AppStore(database), ThemeStore(folder.themes)
         self.portal = Portal(self.apps, self.themes, self.clock)
         self.composer = Composer(self.sealer)
+        self.policies = PolicyStore(database, self.clock)
+        self.rulings = Rulings(RulingStore(database), self.clock)
         self.sightings = Sightings(SightingStore(database))
 
     def definitions(self, cloud_id: str, public_url: str) -> Mapping[str, str]:
@@ -149,7 +154,11 @@ class Desk:
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
         self.explain = Explain(
-            subscribers=parts.subscribers, tenants=parts.tenants, composer=parts.composer, portal=Bases(parts)
+            subscribers=parts.subscribers,
+            tenants=parts.tenants,
+            composer=parts.composer,
+            rulings=parts.rulings,
+            portal=Bases(parts),
         )
 
     def host_of(self, tenant: Tenant) -> str:
@@ -246,6 +255,7 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
         passwords=passwords,
         sightings=parts.sightings,
         composer=composer,
+        rulings=parts.rulings,
         tokens=tokens,
         attempts=attempts,
         clock=clock,
@@ -257,6 +267,7 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
         tokens=tokens,
         passwords=passwords,
         composer=composer,
+        rulings=parts.rulings,
         attempts=Attempts(by_address=False),
         clock=clock,
     )
@@ -266,6 +277,7 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
         guard=FleetGuard(store, world.seconds),
         sightings=parts.sightings,
         composer=composer,
+        rulings=parts.rulings,
         tokens=tokens,
         clock=clock,
     )

@@ -15,6 +15,8 @@ from offhook.web.http import Call
 
 URL = "https://prov.example.net"
 INPUTS = {"username": "ann&co", "password": "S3cr&t=ü ", "fullcode": "EXAMPLE*", "installid": "d-1"}
+INPUTS |= {"platform": "ios", "version": "9.1", "platformversion": "17.4", "locale": "de-AT"}
+DEVICE = "platform=%platform%&version=%version%&platformversion=%platformversion%&locale=%locale%"
 
 
 @pytest.mark.parametrize("prefix", [webservice.INITIAL, webservice.GLOBAL])
@@ -35,6 +37,10 @@ def test_an_app_sends_what_the_face_reads(prefix: str) -> None:
         "cloud_username": "ann&co",
         "cloud_password": "S3cr&t=ü ",
         "installid": "d-1",
+        "platform": "ios",
+        "version": "9.1",
+        "platformversion": "17.4",
+        "locale": "de-AT",
     }
 
 
@@ -46,7 +52,8 @@ def test_each_cloud_id_has_its_own_names() -> None:
 
     assert keys["InitialProvisioningUrl"] == f"{URL}/phones/prov/EXAMPLE/account"
     assert keys["initialGlobalProvisioningUrl"] == f"{URL}/phones/prov/EXAMPLE/global"
-    assert keys["InitialProvisioningPostData"] == "app=%fullcode%&log%20in=%username%&pin=%password%&dev=%installid%"
+    sent = "app=%fullcode%&log%20in=%username%&pin=%password%&dev=%installid%"
+    assert keys["InitialProvisioningPostData"] == f"{sent}&{DEVICE}"
 
 
 def test_they_can_be_pasted() -> None:
@@ -56,6 +63,7 @@ def test_they_can_be_pasted() -> None:
     lines, elements = list(as_lines(keys)), list(as_xml(keys))
 
     form = "cloud_id=%fullcode%&cloud_username=%username%&cloud_password=%password%&installid=%installid%"
+    form = f"{form}&{DEVICE}"
     assert lines[:4] == [
         "InitialProvisioningUrl               = https://prov.example.net/prov",
         "InitialProvisioningMethod            = POST",

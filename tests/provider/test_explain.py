@@ -54,7 +54,11 @@ def provider(tmp_path: Path) -> Iterator[Provider]:
 
 def explained(provider: Provider, cloud_id: CloudId = EXAMPLE) -> Explanation:
     explain = Explain(
-        subscribers=provider.subscribers, tenants=provider.tenants, composer=provider.composer, portal=Portal()
+        subscribers=provider.subscribers,
+        tenants=provider.tenants,
+        composer=provider.composer,
+        rulings=provider.rulings,
+        portal=Portal(),
     )
     return explain.account("ann", cloud_id)
 
@@ -148,7 +152,11 @@ def test_what_a_phone_would_refuse_is_told(provider: Provider) -> None:
     provider.has_tenant(Tenant("EXAMPLE", template="<account><note>{pin}</note></account>"))
     provider.has_user("bob@EXAMPLE")
     explain = Explain(
-        subscribers=provider.subscribers, tenants=provider.tenants, composer=provider.composer, portal=Bare(base)
+        subscribers=provider.subscribers,
+        tenants=provider.tenants,
+        composer=provider.composer,
+        rulings=provider.rulings,
+        portal=Bare(base),
     )
 
     found = explain.account("bob", EXAMPLE)
@@ -176,7 +184,11 @@ def test_a_star_without_an_editable_version_is_refused(provider: Provider) -> No
     """Nobody is told that there is no such app when only its Editable version is missing (D1)."""
     portal = Bare(Base("EXAMPLE", 3, {}, {}, {}))
     explain = Explain(
-        subscribers=provider.subscribers, tenants=provider.tenants, composer=provider.composer, portal=portal
+        subscribers=provider.subscribers,
+        tenants=provider.tenants,
+        composer=provider.composer,
+        rulings=provider.rulings,
+        portal=portal,
     )
 
     with pytest.raises(NotFound, match="has no Editable version"):

@@ -85,6 +85,7 @@ class _BuggyServer(Server):
             tokens=parts.tokens,
             passwords=QuickPasswords(parts.sealer),
             composer=parts.composer,
+            rulings=parts.rulings,
             attempts=Attempts(),
             clock=parts.clock,
         )
@@ -94,6 +95,7 @@ class _BuggyServer(Server):
             guard=FleetGuard(store, lambda: self.heap.now_s),
             sightings=parts.sightings,
             composer=parts.composer,
+            rulings=parts.rulings,
             tokens=parts.tokens,
             clock=parts.clock,
         )
@@ -160,6 +162,7 @@ class _ReplacingServer(Server):
             passwords=QuickPasswords(parts.sealer),
             sightings=parts.sightings,
             composer=parts.composer,
+            rulings=parts.rulings,
             tokens=parts.tokens,
             attempts=Attempts(),
             clock=parts.clock,

@@ -43,9 +43,16 @@ class Hours(NamedTuple):
         later = sorted(moment for moment in moments if now_s < moment < horizon_s)
         return next((moment for moment in later if self.hold(moment, zone) != truth), horizon_s)
 
-    def _boundaries(self, now_s: int, zone: ZoneInfo) -> Iterator[int]:
+    def changed_s(self, now_s: int, zone: ZoneInfo) -> int:
+        """The last moment up to now at which that became different; 0 when it never does."""
+        horizon_s = max(0, now_s - HORIZON_DAYS * DAY_S)
+        moments = {*self._boundaries(horizon_s, zone), *_shifts(horizon_s, now_s, zone)}
+        earlier = sorted((moment for moment in moments if horizon_s < moment <= now_s), reverse=True)
+        return next((moment for moment in earlier if self.hold(moment, zone) != self.hold(moment - 1, zone)), 0)
+
+    def _boundaries(self, since_s: int, zone: ZoneInfo) -> Iterator[int]:
         """The moments at which a clock on the wall shows a beginning, an end, or midnight; each of two such moments."""
-        today = datetime.fromtimestamp(now_s, zone).date()
+        today = datetime.fromtimestamp(since_s, zone).date()
         for ahead in range(HORIZON_DAYS + 1):
             for minute in {0, self.start, self.end % DAY_MINUTES}:
                 for fold in (0, 1):

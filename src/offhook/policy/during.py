@@ -64,6 +64,17 @@ class During(Condition, frozen=True, tag="during"):
             return Span(now_s, change_s, truth)
         return Span(now_s, until_s if truth else NEVER, truth)
 
+    def changed_s(self, now_s: int) -> int:
+        """The last moment up to now at which this became different; 0 when there was none."""
+        since_s = 0 if self.since is None else _second(self.since)
+        if now_s < since_s:
+            return 0
+        until_s = None if self.until is None else _second(self.until)
+        if until_s is not None and now_s >= until_s:
+            return until_s if self.span(until_s - 1).truth else self.changed_s(until_s - 1)
+        zone = zone_of(self.zone) if self.zone is not None else None
+        return since_s if zone is None else max(since_s, self._hours().changed_s(now_s, zone))
+
     def _hours(self) -> Hours:
         return _hours(self.days, self.start, self.end)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -11,13 +11,16 @@ from offhook.policy import cel
 from offhook.policy.conditions import Any, Expression, InSegment, Not, reach, walk
 from offhook.policy.draft import Draft
 from offhook.policy.during import During
+from offhook.policy.effects import AddDialAction, AddQuickDial, AtMostDevices, RemoveDialAction, RemoveQuickDial
 from offhook.policy.index import Index
 from offhook.policy.resolution import Resolution, Signature
+from offhook.policy.rollout import Of
 from offhook.policy.rules import Policy, Rule, named
 from offhook.policy.subject import Fact, Subject
 from offhook.policy.view import NEVER, Condition, Span, Truth, View
 
 EVERYBODY: Final = "it is for everybody"
+_DIALS: Final = (AddQuickDial, RemoveQuickDial, AddDialAction, RemoveDialAction)
 
 
 class Trace(msgspec.Struct, frozen=True):
@@ -68,11 +71,21 @@ class _Ready:
         return f"{why}, {rule.rollout.told(rule.rollout.lot(view.subject, rule.id), view.subject.now_s)}"
 
 
+class _Changes(NamedTuple):
+    """From one moment until just before another, the last change was at `changed_s`."""
+
+    from_s: int
+    until_s: int | None
+    changed_s: int
+
+
 class Compiled:
     """A policy ready to be asked. Equal policies and subjects give equal answers, whoever asks; asking never raises.
 
     `uses` are the facts beside the user that an answer to a phone which asks again may depend on: its validator has to
-    cover them. What a device limit or a default says at the sign-in is not asked again.
+    cover them. What a device limit or a default says at the sign-in is not asked again. `dials` says whether any rule
+    is about quick dials or dial actions, `limits` whether any counts devices,
+    `draws_installs` whether any is for a part of the installs, and so asks which install it is.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -85,6 +98,44 @@ class Compiled:
         self._programs: dict[str, cel.Program] = {one.cel: cel.compile(one.cel) for one in expressions}
         self._spans: dict[Condition, Span] = {}
         self.uses = _uses(policy, self._segments)
+        active = [rule for rule in policy.rules if rule.active]
+        effects = [effect for rule in active for effect in rule.effects]
+        self.dials = any(isinstance(effect, _DIALS) for effect in effects)
+        self.limits = any(isinstance(effect, AtMostDevices) for effect in effects)
+        rollouts = [rule.rollout for rule in active if rule.rollout is not None]
+        self.draws_installs = any(rollout.of is Of.INSTALLS for rollout in rollouts)
+        self._rollouts = [rollout for rollout in rollouts if rollout.stages]
+        self._hours = {
+            one
+            for rule in active
+            if rule.when is not None
+            for one in reach(rule.when, self._segments)
+            if isinstance(one, During)
+        }
+        self._changes: _Changes | None = None
+
+    @property
+    def varies(self) -> bool:
+        """Whether an answer to one user may differ from another one although nobody has changed anything."""
+        return bool(self.uses or self._rollouts or self._hours)
+
+    def changed_s(self, now_s: int) -> int:
+        """The last moment up to now at which anybody's answer may have become another one by itself; 0 for none.
+
+        Found out once for all subjects until the next such moment.
+        """
+        known = self._changes
+        if known is None or not (known.from_s <= now_s and (known.until_s is None or now_s < known.until_s)):
+            until_s: int | None = NEVER
+            for hours in self._hours:
+                until_s = _earlier(until_s, hours.span(now_s).until_s)
+            for rollout in self._rollouts:
+                until_s = _earlier(until_s, rollout.changes_s(now_s))
+            moments = [one.changed_s(now_s) for one in self._hours]
+            moments += [one.changed_s(now_s) for one in self._rollouts]
+            known = _Changes(now_s, until_s, max(moments, default=0))
+            self._changes = known
+        return known.changed_s
 
     def candidates(self, subject: Subject) -> tuple[Rule, ...]:
         """The rules that are tried for a subject; no other one can match."""

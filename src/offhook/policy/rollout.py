@@ -117,6 +117,14 @@ class Rollout(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
         ahead = (stage.since_s for stage in self._open() if stage.since_s > now_s and lot < _hundredths(stage.percent))
         return min(ahead, default=NEVER)
 
+    def changed_s(self, now_s: int) -> int:
+        """When the stage of now began; 0 when none did."""
+        return max((stage.since_s for stage in self._begun(now_s)), default=0)
+
+    def changes_s(self, now_s: int) -> int | None:
+        """When the next one begins, if by itself."""
+        return min((stage.since_s for stage in self._open() if stage.since_s > now_s), default=NEVER)
+
     def told(self, lot: int | None, now_s: int) -> str:
         """Why somebody is in, or is not: a clause."""
         share = f"the first {self.share(now_s) / 100:g}% of {self.of}"

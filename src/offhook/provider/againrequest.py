@@ -8,7 +8,9 @@ from typing import Final
 from offhook.core.errors import Fault, Invalid
 from offhook.core.login import CloudId
 from offhook.core.secret import Discreet, Secret
-from offhook.provider.request import MAX_LABEL, is_absent
+from offhook.provider.circumstances import NOTHING as UNKNOWN
+from offhook.provider.circumstances import Circumstances
+from offhook.provider.request import MAX_LABEL, TOLD, is_absent
 from offhook.provider.subscriber import MAX_PASSWORD, MAX_USERNAME
 from offhook.provider.tenant import Names
 from offhook.provider.validators import Claim
@@ -36,6 +38,7 @@ class AgainRequest(Discreet, frozen=True):
     claim: Claim = NOTHING
     client: str = ""
     user_agent: str = ""
+    circumstances: Circumstances = UNKNOWN
 
     def __str__(self) -> str:
         return "an install asks again"
@@ -53,6 +56,8 @@ class AgainRequest(Discreet, frozen=True):
             if len(text) > _LIMITS[name]
         ]
         Invalid.unless_empty(faults)
+        texts = {kind: parameters.get(getattr(NAMES, kind), "") for kind in TOLD}
+        told = {kind: text for kind, text in texts.items() if not is_absent(text)}
         return cls(
             cloud_id=_cloud_id(sent[NAMES.cloud_id]),
             username=sent.get(NAMES.username, ""),
@@ -61,6 +66,7 @@ class AgainRequest(Discreet, frozen=True):
             claim=claim,
             client=client,
             user_agent=user_agent[:MAX_LABEL],
+            circumstances=Circumstances.told(told, user_agent[:MAX_LABEL], client),
         )
 
 

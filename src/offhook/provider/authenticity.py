@@ -11,6 +11,7 @@ from offhook.provider.againrequest import AgainRequest
 from offhook.provider.compose import Composer, Grant
 from offhook.provider.limits import Attempts
 from offhook.provider.ports import Clock, LifeStore, Passwords, Standing
+from offhook.provider.rulings import Rulings
 from offhook.provider.sealing import DIGEST_BYTES, SIGN_IN_PASSWORD, KeyedHash, place_of
 from offhook.provider.subscriber import username_key
 from offhook.provider.tenant import Credential
@@ -28,6 +29,7 @@ class Authenticity:
         tokens: KeyedHash,
         passwords: Passwords,
         composer: Composer,
+        rulings: Rulings,
         attempts: Attempts,
         clock: Clock,
     ) -> None:
@@ -35,6 +37,7 @@ class Authenticity:
         self._tokens = tokens
         self._passwords = passwords
         self._composer = composer
+        self._rulings = rulings
         self._attempts = attempts
         self._clock = clock
 
@@ -92,7 +95,10 @@ class Authenticity:
 
     def _has_sip_credentials(self, standing: Standing, request: AgainRequest) -> bool:
         grant = Grant(standing.install_id, request.secret, again=True)
-        pair = self._composer.compose(standing.tenant, standing.subscriber(), grant).sip_credentials()
+        subscriber, told = standing.subscriber(), request.circumstances.over(standing.circumstances)
+        case = self._rulings.again(standing.tenant, standing.subscriber_id, told, standing.install_id)
+        composition = self._composer.compose(standing.tenant, subscriber, grant, case.resolve(subscriber))
+        pair = composition.sip_credentials()
         known, sent = self._tokens.of_pair(*pair), self._tokens.of_pair(request.username, request.secret)
         return bool(pair[1]) and hmac.compare_digest(known, sent)
 

@@ -12,12 +12,17 @@ from offhook.core import accountxml, webservice
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.mergeable import PROVIDER, Document, Settled, Value
 from offhook.core.secret import Discreet, Secret
-from offhook.provider import settling, template
-from offhook.provider.sealing import Sealer, place_of
-from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override, Subscriber, username_key
+from offhook.policy.resolution import Beaten, Resolution, Setting
+from offhook.provider import globalpart, template
+from offhook.provider.globalpart import GlobalAnswer
+from offhook.provider.opening import VEIL, Opener, Opening
+from offhook.provider.rulings import SAYS_NOTHING
+from offhook.provider.sealing import Sealer
+from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override, Subscriber
 from offhook.provider.tenant import Credential, Tenant
 
 SIP: Final = "SIP credentials"
+POLICY: Final = "policy"
 OVERRIDE: Final = "user"
 INSTALL: Final = "install"
 INSTALL_KEY: Final = "X-install-id"
@@ -41,15 +46,24 @@ class Grant(Discreet, frozen=True):
 
 
 class Composition(Discreet, frozen=True):
-    """The account of one user: each key with its value, what it beat, and a sentence of why."""
+    """The account of one user: each key with its value, what it beat, and a sentence of why.
+
+    `withheld` are keys that a rule has given at the sign-in, and which are not sent again; `beaten` tells what other
+    rules wanted.
+    """
 
     document: Document
     reasons: Mapping[str, str]
     diagnostics: tuple[Diagnostic, ...] = ()
+    withheld: Mapping[str, Value] = {}
+    beaten: Mapping[str, tuple[Beaten, ...]] = {}
 
     def sip_credentials(self) -> tuple[str, Secret]:
         """The SIP username and password, wherever they come from; empty when there are none."""
-        return self.document.text(SIP_USERNAME), Secret(self.document.text(SIP_PASSWORD))
+        return self._text(SIP_USERNAME), Secret(self._text(SIP_PASSWORD))
+
+    def _text(self, key: str) -> str:
+        return self.withheld[key].content if key in self.withheld else self.document.text(key)
 
     def dumps(self) -> bytes:
         """The answer. Equal settings give equal bytes; a value with a rank of its own says so."""
@@ -60,53 +74,83 @@ class Composition(Discreet, frozen=True):
 
 
 class Composer(msgspec.Struct, frozen=True):
-    """Lays the template, the SIP credentials, the user's own settings and the install over each other, in this order.
+    """Lays the layers over each other: template, SIP credentials, policy, the user's own settings, the install.
 
     A later layer wins whatever priority an earlier one asks the phone for: the priority is for the phone to judge by.
     """
 
     sealer: Sealer
 
-    def compose(self, tenant: Tenant, subscriber: Subscriber, grant: Grant) -> Composition:
+    def compose(
+        self, tenant: Tenant, subscriber: Subscriber, grant: Grant, resolution: Resolution = SAYS_NOTHING
+    ) -> Composition:
         """The account of this user on this install. Raises Unavailable when a secret of theirs cannot be opened."""
-        laying = _Laying()
-        if tenant.former_statuses:
-            status = Value(str(tenant.logout_status), PROVIDER, STATUS)
-            laying.lay(LOGOUT_STATUS_KEY, status, "The status that logs phones out was changed.")
-        asked = template.parse(tenant.template)
-        values = self._values(tenant, subscriber, grant, asked)
-        for key, value in asked.fill(values).items():
-            laying.lay(key, value, _why_template(asked.entries[key].columns, values))
-        if laying.lacks(SIP_USERNAME) and SIP_USERNAME in subscriber.attributes:
-            username = Value(subscriber.attributes[SIP_USERNAME], PROVIDER, SIP)
-            laying.lay(SIP_USERNAME, username, "The user's SIP username.")
-        if laying.lacks(SIP_PASSWORD) and SIP_PASSWORD in subscriber.secrets:
-            password = Value(self._open(subscriber, SIP_PASSWORD), PROVIDER, SIP)
-            laying.lay(SIP_PASSWORD, password, "The user's SIP password.")
-        for key in subscriber.overrides:
-            override = settling.open_override(subscriber, key, self.sealer)
-            rank = PROVIDER if override.rank is None else override.rank
-            laying.lay(key, Value(override.value, rank, OVERRIDE, override.markup), _why_override(override))
-        for key, text, why in _install(tenant, subscriber, grant):
-            laying.lay(key, Value(text, PROVIDER, INSTALL), why)
-        return Composition(Document(laying.keys), laying.reasons, (*asked.diagnostics, *asked.unfilled(values)))
+        return compose(tenant, subscriber, grant, resolution, Opening(self.sealer))
 
-    def _values(
-        self, tenant: Tenant, subscriber: Subscriber, grant: Grant, asked: template.Template
-    ) -> Mapping[str, str]:
-        """What the placeholders stand for; only those secrets are opened that the template asks for."""
-        columns = asked.columns
-        opened = {name: self._open(subscriber, name) for name in subscriber.secrets if name in columns}
-        built_in = {
-            "cloud_username": subscriber.username,
-            "cloud_password": _credential(tenant, grant),
-            "cloud_id": tenant.cloud_id,
-        }
-        return {**subscriber.attributes, **opened, **built_in}
+    def common(self, tenant: Tenant, subscriber: Subscriber, resolution: Resolution = SAYS_NOTHING) -> GlobalAnswer:
+        """The global part of this user; raises Unavailable when a secret that it asks for cannot be opened."""
+        return common(tenant, subscriber, resolution, Opening(self.sealer))
 
-    def _open(self, subscriber: Subscriber, name: str) -> str:
-        place = place_of(subscriber.cloud_id, username_key(subscriber.username), name)
-        return self.sealer.open(subscriber.secrets[name], place).reveal()
+
+def compose(
+    tenant: Tenant,
+    subscriber: Subscriber,
+    grant: Grant,
+    resolution: Resolution = SAYS_NOTHING,
+    opener: Opener = VEIL,
+) -> Composition:
+    """The account of a user on an install, with whatever opens their secrets, or with masks in their place."""
+    laying = _Laying()
+    if tenant.former_statuses:
+        status = Value(str(tenant.logout_status), PROVIDER, STATUS)
+        laying.lay(LOGOUT_STATUS_KEY, status, "The status that logs phones out was changed.")
+    asked = template.parse(tenant.template)
+    texts = (setting.value for setting in resolution.settings.values())
+    columns = asked.columns.union(*map(template.columns, texts))
+    values = _values(tenant, subscriber, columns, opener) | {"cloud_password": _credential(tenant, grant)}
+    for key, value in asked.fill(values).items():
+        laying.lay(key, value, _why_template(asked.entries[key].columns, values))
+    if laying.lacks(SIP_USERNAME) and SIP_USERNAME in subscriber.attributes:
+        username = Value(subscriber.attributes[SIP_USERNAME], PROVIDER, SIP)
+        laying.lay(SIP_USERNAME, username, "The user's SIP username.")
+    if laying.lacks(SIP_PASSWORD) and SIP_PASSWORD in subscriber.secrets:
+        password = Value(opener.secret(subscriber, SIP_PASSWORD), PROVIDER, SIP)
+        laying.lay(SIP_PASSWORD, password, "The user's SIP password.")
+    for key, setting in resolution.settings.items():
+        laying.rule(key, setting, values)
+    for key in subscriber.overrides:
+        override = opener.override(subscriber, key)
+        rank = PROVIDER if override.rank is None else override.rank
+        laying.lay(key, Value(override.value, rank, OVERRIDE, override.markup), _why_override(override))
+    for key, text, why in _install(tenant, subscriber, grant):
+        laying.lay(key, Value(text, PROVIDER, INSTALL), why)
+    remarks = (*asked.diagnostics, *asked.unfilled(values), *_unfilled(resolution, values))
+    return Composition(Document(laying.keys), laying.reasons, remarks, laying.withheld, laying.beaten)
+
+
+def common(
+    tenant: Tenant, subscriber: Subscriber, resolution: Resolution = SAYS_NOTHING, opener: Opener = VEIL
+) -> GlobalAnswer:
+    """The global part of a user: what is common to all, then what rules say, then the user's own quick dials."""
+    part = globalpart.parse(tenant.common)
+    if resolution.quick_dials or resolution.dial_actions:
+        columns = frozenset(globalpart.columns(resolution))
+        part = globalpart.ruled(part, resolution, _values(tenant, subscriber, columns, opener))
+    return globalpart.for_user(part, subscriber.quick_dials)
+
+
+def _values(tenant: Tenant, subscriber: Subscriber, columns: frozenset[str], opener: Opener) -> dict[str, str]:
+    """What the placeholders stand for; only those secrets are opened that are asked for."""
+    opened = {name: opener.secret(subscriber, name) for name in subscriber.secrets if name in columns}
+    built_in = {"cloud_username": subscriber.username, "cloud_id": tenant.cloud_id}
+    return {**subscriber.attributes, **opened, **built_in}
+
+
+def _unfilled(resolution: Resolution, values: Mapping[str, str]) -> Iterator[Diagnostic]:
+    for key, setting in resolution.settings.items():
+        for column in template.columns(setting.value):
+            if column not in values:
+                yield Diagnostic(key, f"{{{column}}} is not known for this user and stays as it is")
 
 
 class _Laying:
@@ -115,6 +159,8 @@ class _Laying:
     def __init__(self) -> None:
         self.keys: dict[str, Settled] = {}
         self.reasons: dict[str, str] = {}
+        self.withheld: dict[str, Value] = {}
+        self.beaten: dict[str, tuple[Beaten, ...]] = {}
 
     def lacks(self, key: str) -> bool:
         return key not in self.keys
@@ -124,6 +170,19 @@ class _Laying:
         earlier = self.keys.get(key)
         self.keys[key] = Settled(value, (earlier.value, *earlier.replaced) if earlier else ())
         self.reasons[key] = why
+        self.withheld.pop(key, None)
+
+    def rule(self, key: str, setting: Setting, values: Mapping[str, str]) -> None:
+        """What a rule says of a key. One that is not sent again takes away what lies below, or that would be sent."""
+        value = template.filled(Value(setting.value, setting.rank, POLICY, setting.markup), values)
+        if setting.beaten:
+            self.beaten[key] = setting.beaten
+        if setting.sent:
+            self.lay(key, value, setting.reason)
+            return
+        self.keys.pop(key, None)
+        self.reasons[key] = setting.reason
+        self.withheld[key] = value
 
 
 def _credential(tenant: Tenant, grant: Grant) -> str:

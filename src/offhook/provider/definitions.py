@@ -51,11 +51,12 @@ def account_keys(tenant: Tenant, public_url: str) -> dict[str, str]:
     """The keys of the services that an app calls once it has an account; they stand in the account itself."""
     base = public_url.rstrip("/")
     form = _again_form(tenant)
+    asking = "&".join([form, *(f"{name}={placeholder}" for name, placeholder in _device(Names()))])
     return {
-        **_service(webservice.REPROVISIONING, base + AGAIN_PATH, form),
+        **_service(webservice.REPROVISIONING, base + AGAIN_PATH, asking),
         f"{webservice.REPROVISIONING}Interval": str(INTERVAL_S),
         f"{webservice.REPROVISIONING}LogoutStatusCode": str(tenant.first_logout_status),
-        **_service(GLOBAL_AGAIN, base + AGAIN_GLOBAL_PATH, form),
+        **_service(GLOBAL_AGAIN, base + AGAIN_GLOBAL_PATH, asking),
         f"{GLOBAL_AGAIN}Interval": str(INTERVAL_S),
         **_service(webservice.REMOVAL_REPORTER, base + REMOVED_PATH, f"{form}&{_same('selector', 'installid')}"),
         **_service(webservice.PUSH_TOKEN_REPORTER, base + PUSH_TOKEN_PATH, f"{form}&{_same(*PUSH_FIELDS)}"),
@@ -82,6 +83,16 @@ def _again_form(tenant: Tenant) -> str:
     return "&".join(f"{name}={value}" for name, value in fields)
 
 
+def _device(names: Names) -> tuple[tuple[str, str], ...]:
+    """What rules may ask of a phone. The placeholders are those of FIELD notes: an app may not know one (D19)."""
+    return (
+        (names.platform, "%platform%"),
+        (names.app_version, "%version%"),
+        (names.os_version, "%platformversion%"),
+        (names.locale, "%locale%"),
+    )
+
+
 def _same(*names: str) -> str:
     return "&".join(f"{name}=%{name}%" for name in names)
 
@@ -101,6 +112,7 @@ def _form(names: Names) -> str:
         (names.username, "%username%"),
         (names.password, "%password%"),
         (names.device, "%installid%"),
+        *_device(names),
     )
     return "&".join(f"{quote(name, safe='')}={placeholder}" for name, placeholder in fields)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
+import msgspec
+
 from offhook.core import accountxml, mergeable
 from offhook.core.base import SOURCE, Base
 from offhook.core.catalogue import KEYS
@@ -13,13 +15,19 @@ from offhook.core.errors import NotFound
 from offhook.core.features import Features, gate
 from offhook.core.lint import plain
 from offhook.core.login import CloudId
-from offhook.core.mergeable import Admit, Document, Value, everything
+from offhook.core.mergeable import PROVIDER, Admit, Document, Value, everything
 from offhook.core.secret import MASK, Discreet, Secret
+from offhook.policy.evaluate import Trace
+from offhook.policy.resolution import LetIn, Logout, Resolution, Verdict
+from offhook.policy.rules import Policy
+from offhook.policy.subject import Occasion
 from offhook.provider import change as changes
 from offhook.provider import template
 from offhook.provider.change import is_secret
-from offhook.provider.compose import Composer, Composition, Grant
+from offhook.provider.circumstances import NOTHING, Circumstances
+from offhook.provider.compose import POLICY, Composer, Composition, Grant
 from offhook.provider.ports import SubscriberStore, TenantStore
+from offhook.provider.rulings import Case, Rulings
 from offhook.provider.subscriber import Override, Subscriber, username_key
 from offhook.provider.tenant import Tenant
 
@@ -61,12 +69,33 @@ class Line(Discreet, frozen=True):
         return f"{self.key}, {self.layer}"
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """On which phone, when, and by which policy: the Live one and now, unless something else is given."""
+
+    circumstances: Circumstances = NOTHING
+    occasion: Occasion = Occasion.SIGN_IN
+    installs: int = 1
+    install_id: str = ""
+    now_s: int | None = None
+    policy: Policy | None = None
+
+
+PLAINLY: Final = Asked()
+
+
 class Explanation(Discreet, frozen=True):
-    """The whole account of one user, as their phone settles it."""
+    """The whole account of one user, as their phone settles it.
+
+    `verdict` is empty, or says why a rule gives them none. `trace` tells of every rule why it matched or did not.
+    `next_change_s` is when that may become different by itself.
+    """
 
     user: str
     lines: tuple[Line, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
+    verdict: str = ""
+    trace: tuple[Trace, ...] = ()
+    next_change_s: int | None = None
 
     def __str__(self) -> str:
         return self.user
@@ -76,30 +105,47 @@ class Explain:
     """The use case of the same name."""
 
     def __init__(
-        self, *, subscribers: SubscriberStore, tenants: TenantStore, composer: Composer, portal: BaseSource
+        self,
+        *,
+        subscribers: SubscriberStore,
+        tenants: TenantStore,
+        composer: Composer,
+        rulings: Rulings,
+        portal: BaseSource,
     ) -> None:
         self._subscribers = subscribers
         self._tenants = tenants
         self._composer = composer
+        self._rulings = rulings
         self._portal = portal
 
-    def account(self, username: str, cloud_id: CloudId) -> Explanation:
-        """What this user would get, and why a phone would refuse it if it would.
+    def account(self, username: str, cloud_id: CloudId, asked: Asked = PLAINLY) -> Explanation:
+        """What this user would get, and why a phone would refuse it if it would. Rules are asked as in a live answer.
 
         Raises NotFound, and Unavailable when a secret of theirs cannot be opened.
         """
         tenant = self._tenants.get(cloud_id.name)
         subscriber = self._subscribers.get(cloud_id.name, username_key(username))
-        grant = Grant(MADE_LATER, Secret(MADE_LATER), Secret(MADE_LATER))
-        composition = self._composer.compose(tenant, subscriber, grant)
+        case = self._rulings.supposed(tenant, asked.policy, asked.now_s, _phone(asked, cloud_id))
+        resolution = case.resolve(subscriber)
+        again = asked.occasion is Occasion.AGAIN
+        grant = Grant(asked.install_id or MADE_LATER, Secret(MADE_LATER), Secret(MADE_LATER), again=again)
+        composition = self._composer.compose(tenant, subscriber, grant, resolution)
         base = self._base(cloud_id)
         admit, remarks = _licences(base)
         settled = mergeable.merge(mergeable.settle(base.account if base else {}), composition.document.values(), admit)
-        hidden = _Hidden(tenant, subscriber)
+        hidden = _Hidden(tenant, subscriber, resolution)
         lines = tuple(_line(key, settled, composition, base, hidden) for key in {**settled.keys, **settled.kept_out})
         refusals = () if base is None else _refusals(settled, cloud_id.name)
-        diagnostics = (*refusals, *composition.diagnostics, *remarks, *_unfit(settled, hidden))
-        return Explanation(f"{subscriber.username}@{cloud_id}", lines, diagnostics)
+        remarks = (*refusals, *composition.diagnostics, *remarks, *_unfit(settled, hidden), *_withheld(composition))
+        return Explanation(
+            f"{subscriber.username}@{cloud_id}",
+            lines,
+            remarks,
+            verdict=_said(resolution.verdict),
+            trace=() if case.policy is None else tuple(case.policy.trace(case.subject(subscriber))),
+            next_change_s=resolution.next_flip_s,
+        )
 
     def unlicensed(self, cloud_id: str, overrides: Mapping[str, Override | None]) -> list[Diagnostic]:
         """Overrides that the Live app keeps out for want of a licence (D18); none for an app that is elsewhere."""
@@ -121,6 +167,26 @@ class Explain:
                 f"Leave the star out, or make one: offhook app edit {name}"
             )
         return base
+
+
+def _phone(asked: Asked, cloud_id: CloudId) -> Case:
+    circumstances = msgspec.structs.replace(asked.circumstances, editable=cloud_id.editable)
+    return Case(None, 0, circumstances, asked.occasion, asked.installs, asked.install_id)
+
+
+def _said(verdict: Verdict) -> str:
+    if isinstance(verdict, LetIn):
+        return ""
+    happens = "logged out" if isinstance(verdict, Logout) else "refused"
+    return f"The phone is {happens}: {verdict.message or '(no message)'} {verdict.reason}"
+
+
+def _withheld(composition: Composition) -> Iterator[Diagnostic]:
+    """Keys that a phone has since its sign-in, or does not have."""
+    return (
+        Diagnostic(key, f"is given at the sign-in, and not sent again. {composition.reasons[key]}")
+        for key in composition.withheld
+    )
 
 
 def _refusals(settled: Document, cloud_id: str) -> Iterator[Diagnostic]:
@@ -152,12 +218,15 @@ def _licences(base: Base | None) -> tuple[Admit, tuple[Diagnostic, ...]]:
 
 
 class _Hidden:
-    """Which keys are masked: by their names, or because the template puts a secret of the user into them."""
+    """Which keys are masked: by their names, or because the template or a rule puts a secret of the user into them."""
 
-    def __init__(self, tenant: Tenant, subscriber: Subscriber) -> None:
+    def __init__(self, tenant: Tenant, subscriber: Subscriber, resolution: Resolution) -> None:
         secret = {*subscriber.secrets, "cloud_password"}
-        entries = template.parse(tenant.template).entries
-        self._keys = {key for key, entry in entries.items() if not secret.isdisjoint(entry.columns)}
+        asked = {key: entry.columns for key, entry in template.parse(tenant.template).entries.items()}
+        ruled = {key: template.columns(setting.value) for key, setting in resolution.settings.items()}
+        self._keys = {
+            key for columns in (asked, ruled) for key, names in columns.items() if not secret.isdisjoint(names)
+        }
 
     def shown(self, key: str, value: Value) -> str:
         """The value as a person may see it."""
@@ -178,11 +247,13 @@ def _line(key: str, settled: Document, composition: Composition, base: Base | No
         return Line(key, "", "", "No value of it was let in.", kept_out=kept_out)
     from_portal = base is not None and winner.value == base.account.get(key)
     layer, reasons = winner.value.source, composition.reasons
+    ruled = composition.beaten.get(key, ())
     earlier = () if from_portal else composition.document.keys[key].replaced
     beaten = [Said(value.source, hidden.shown(key, value), f"the layer {layer} is laid over it") for value in earlier]
     beaten += [
         Said(value.source, hidden.shown(key, value), _gave_way(value, winner.value)) for value in winner.replaced
     ]
+    beaten += [Said(POLICY, hidden.shown(key, Value(one.value or "", PROVIDER, POLICY)), one.reason) for one in ruled]
     reason = _why_portal(layer) if from_portal else reasons[key]
     return Line(key, hidden.shown(key, winner.value), layer, reason, tuple(beaten), kept_out)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from offhook.policy.fleetguard import Asking
+from offhook.policy.resolution import Signature
 from offhook.provider.ports import Ending, LifeStore, Standing
 
 RETRY_AFTER_S: Final = 600
@@ -32,6 +33,15 @@ class FleetGuard:
             if await self._is_let_go(standing, decision):
                 return reason
         return None
+
+    async def ruled(self, standing: Standing, by: Signature, now_s: int) -> Mapping[Ending, int] | None:
+        """The decision of a rule that logs an install out; None when it was withdrawn. Raises Unavailable.
+
+        A rule decides anew when it was changed: then its version is another one.
+        """
+        rule = f"{by.rule}/{by.version}"
+        decision = await self._store.ruled(standing.tenant.cloud_id, rule, by.author, now_s)
+        return None if decision is None else {Ending.RULE: decision}
 
     async def _is_let_go(self, standing: Standing, decision: int) -> bool:
         if not decision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -9,10 +10,13 @@ import msgspec
 
 from offhook.core import dialplan
 from offhook.core.diagnostics import Diagnostic
-from offhook.core.dialplan import GlobalPart, QuickDials
-from offhook.core.mergeable import PROVIDER
+from offhook.core.dialplan import GlobalPart, QuickDial, QuickDials, Removal
+from offhook.core.mergeable import PROVIDER, Value
+from offhook.policy.resolution import Resolution
+from offhook.provider import template
 
 SOURCE: Final = "provider"
+POLICY: Final = "policy"
 
 
 class GlobalAnswer(msgspec.Struct, frozen=True):
@@ -51,3 +55,36 @@ def for_user(common: GlobalPart, own: QuickDials) -> GlobalAnswer:
         common.quick_dials.replace_below if own.replace_below is None else own.replace_below,
     )
     return GlobalAnswer(msgspec.structs.replace(common, quick_dials=quick_dials))
+
+
+def columns(resolution: Resolution) -> Iterator[str]:
+    """What the dials of rules ask for."""
+    for dial in resolution.quick_dials.values():
+        if dial.item is not None:
+            yield from template.columns(f"{dial.item.display_name} {dial.item.uri} {dial.item.portrait_url}")
+    for action in resolution.dial_actions.values():
+        yield from template.columns(" ".join((action.values or {}).values()))
+
+
+def ruled(part: GlobalPart, resolution: Resolution, values: Mapping[str, str]) -> GlobalPart:
+    """The common part with what rules say over it, filled in for one user."""
+
+    def filled(text: str) -> str:
+        return template.filled(Value(text, PROVIDER, POLICY), values).content
+
+    items, removals = list[QuickDial](), list[Removal]()
+    for identity, dial in resolution.quick_dials.items():
+        if dial.item is None:
+            removals.append(Removal(identity, PROVIDER, POLICY))
+        else:
+            name, uri, portrait = map(filled, (dial.item.display_name, dial.item.uri, dial.item.portrait_url))
+            items.append(QuickDial(identity, name, uri, portrait, PROVIDER, POLICY))
+    actions = dict(part.dial_actions)
+    for identity, action in resolution.dial_actions.items():
+        if action.values is None:
+            actions.pop(identity, None)
+            continue
+        own = {name: Value(filled(text), PROVIDER, POLICY) for name, text in action.values.items()}
+        actions[identity] = {**actions.get(identity, {}), **own}
+    laid = for_user(part, QuickDials(tuple(items), tuple(removals))).part
+    return msgspec.structs.replace(laid, dial_actions=actions)

@@ -9,8 +9,10 @@ from typing import Protocol
 import msgspec
 
 from offhook.core.secret import Secret
+from offhook.provider.circumstances import NOTHING, Circumstances
 from offhook.provider.subscriber import Argon2, State, StoredPassword, Subscriber
 from offhook.provider.tenant import Tenant
+from offhook.provider.validators import NEVER_SERVED, Served
 
 
 class Clock(Protocol):
@@ -40,6 +42,13 @@ class Passwords(Protocol):
         """Whether a password that fits should be hashed anew, since a new hash would be harder to guess from."""
 
 
+class Room(msgspec.Struct, frozen=True):
+    """How many phones a user may have. For one too many, the oldest end, or the sign-in is refused with this text."""
+
+    count: int
+    refusal: str = ""
+
+
 class NewInstall(msgspec.Struct, frozen=True):
     """An install that is being issued. What it authenticates with is known only by its keyed hash."""
 
@@ -50,6 +59,9 @@ class NewInstall(msgspec.Struct, frozen=True):
     device: str
     user_agent: str
     created_s: int
+    circumstances: Circumstances = NOTHING
+    served: Served = NEVER_SERVED
+    room: Room | None = None
 
 
 class KnownInstall(msgspec.Struct, frozen=True):
@@ -57,6 +69,8 @@ class KnownInstall(msgspec.Struct, frozen=True):
 
     id: str
     token_hash: bytes
+    circumstances: Circumstances = NOTHING
+    served: Served = NEVER_SERVED
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -83,6 +97,8 @@ class SignInStore(Protocol):
     async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
         """Keep the install and, if given, the better hash in place of `known`, in one durable transaction.
 
+        Where there is no room for it, the installs that were not seen for longest end, or it raises Refused.
+
         Raises Conflict when the subscriber is not there any more, or has another password than `known`, which was
         checked. When the subscriber has too many installs, the one that
         was not seen for longest is forgotten, but none that was seen lately: raises Refused rather than that, and
@@ -100,6 +116,8 @@ class Ending(StrEnum):
     REPLACED = "replaced"  # the same user signed in anew on the same device, which then used the newer install
     SUSPENDED = "suspended"
     EXPIRED = "expired"
+    RULE = "rule"  # a rule of the policy logs the phone out
+    LIMIT = "limit"  # a rule allows fewer phones than there were, and another one signed in
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -122,6 +140,8 @@ class Standing(msgspec.Struct, frozen=True):
     expired_by: int
     password: StoredPassword | None
     subscriber: Callable[[], Subscriber]
+    circumstances: Circumstances = NOTHING
+    served: Served = NEVER_SERVED
 
     @property
     def ended(self) -> Ending | None:
@@ -146,6 +166,8 @@ class Sighting(msgspec.Struct, frozen=True):
     user_agent: str
     proved: bytes = b""
     told: bool = False
+    circumstances: Circumstances = NOTHING
+    served: Served | None = None
 
 
 class LifeStore(Protocol):
@@ -165,6 +187,12 @@ class LifeStore(Protocol):
 
     async def come_due(self, cloud_id: str, subscriber_id: int, now_s: int) -> int:
         """The decision by which an expired account is over: those that came due and have none get one together."""
+
+    async def ruled(self, cloud_id: str, rule: str, author: str, now_s: int) -> int | None:
+        """The decision by which a rule in one version of it logs users out, made when the first of them asks.
+
+        None when it was withdrawn.
+        """
 
     async def may_go(self, cloud_id: str, decision: int, subscriber_id: int) -> bool | None:
         """Whether a user may be logged out by a decision; None while its users are being counted."""

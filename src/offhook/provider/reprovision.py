@@ -9,17 +9,19 @@ import msgspec
 
 from offhook.core.errors import Refused, Unavailable
 from offhook.core.secret import Discreet
-from offhook.provider import globalpart
+from offhook.policy.resolution import Logout, Refusal, Resolution, Verdict
 from offhook.provider.againrequest import AgainRequest
 from offhook.provider.authenticity import WRONG, Authenticity, hashes
 from offhook.provider.compose import Composer, Grant
+from offhook.provider.dating import Dating
 from offhook.provider.fleetguard import RETRY_AFTER_S, FleetGuard
 from offhook.provider.ports import Clock, Ending, LifeStore, Sighting, Standing
+from offhook.provider.rulings import Case, Rulings
 from offhook.provider.sealing import KeyedHash
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import EXPIRED, SUSPENDED
 from offhook.provider.tenant import Credential
-from offhook.provider.validators import ACCOUNT, Edition, Validators
+from offhook.provider.validators import ACCOUNT, GLOBAL, Edition, Validators
 
 # What an install was given last, what it came with, and two whose answers may still be on their way.
 MOST_HASHES: Final = 4
@@ -29,6 +31,8 @@ MESSAGES: Final = {
     Ending.REPORTED: "This device was signed out.",
     Ending.SUSPENDED: SUSPENDED,
     Ending.EXPIRED: EXPIRED,
+    Ending.RULE: "Your provider has signed this device out.",
+    Ending.LIMIT: "You have signed in on another device, and may be signed in on only so many.",
 }
 
 
@@ -73,6 +77,7 @@ class Reprovision:
         guard: FleetGuard,
         sightings: Sightings,
         composer: Composer,
+        rulings: Rulings,
         tokens: KeyedHash,
         clock: Clock,
     ) -> None:
@@ -81,34 +86,91 @@ class Reprovision:
         self._guard = guard
         self._sightings = sightings
         self._composer = composer
+        self._rulings = rulings
         self._tokens = tokens
         self._clock = clock
 
     async def account(self, request: AgainRequest) -> Outcome:
         """The account of the install's user. Raises Refused, TooMany, Unavailable; a fault never logs anybody out."""
         standing = await self._recognised(request)
-        edition = Edition.of_account(standing.install_id, standing.modified_s)
-        outcome = await self._without_composing(edition, standing, request)
-        if outcome is not None:
-            return outcome
+        case, seen = self._case(standing, request), self._seen(standing, request, ACCOUNT)
+        known = self._sightings.served(standing.install_id)
+        dating = Dating.of(case, standing.modified_s, standing.served if known is None else known)
+        self._sightings.saw(seen)
+        if decided := await self._decided(standing, seen.seen_s):
+            return await self._logout(standing, decided, seen)
+        if dating.known_s is not None:
+            edition = Edition.of_account(standing.install_id, dating.known_s)
+            if validators := edition.is_held(request.claim):
+                return Unchanged(standing.install_id, validators)
+        subscriber = standing.subscriber()
+        resolution = case.resolve(subscriber)
+        if logged_out := await self._judged(standing, resolution.verdict, seen):
+            return logged_out
+        document = await self._composed(standing, request, resolution)
+        answered = dating.answered(self._tokens.digest(document), case.now_s, seen.held_s)
+        if answered is not None:
+            self._sightings.saw(msgspec.structs.replace(seen, served=answered))
+        dated_s = standing.modified_s if answered is None else answered.dated_s
+        return self._answer(Edition.of_account(standing.install_id, dated_s), standing, request, document)
+
+    async def _composed(self, standing: Standing, request: AgainRequest, resolution: Resolution) -> bytes:
         grant = Grant(standing.install_id, request.secret, request.secret, again=True)
-        composition = self._composer.compose(standing.tenant, standing.subscriber(), grant)
+        composition = self._composer.compose(standing.tenant, standing.subscriber(), grant, resolution)
         if standing.tenant.credential is Credential.SIP:
             given = self._tokens.of_pair(*composition.sip_credentials())
             came_with = self._tokens.of_pair(request.username, request.secret)
             await self._remember(standing, given, came_with)
-        return self._answer(edition, standing, request, composition.dumps())
+        return composition.dumps()
+
+    async def _judged(self, standing: Standing, verdict: Verdict, seen: Sighting) -> LoggedOut | None:
+        """What a rule makes of the install: a logout if the guard lets it go, a refusal that logs nobody out, or None.
+
+        A rule whose logouts were withdrawn says nothing of them.
+        """
+        if isinstance(verdict, Refusal):
+            raise Refused(verdict.message)
+        if isinstance(verdict, Logout) and (decided := await self._guard.ruled(standing, verdict.by, seen.seen_s)):
+            return await self._logout(standing, decided, seen, verdict.message)
+        return None
 
     async def common(self, request: AgainRequest) -> Outcome:
-        """The global part for the install's user; raises as `account`."""
+        """The global part for the install's user; raises as `account`.
+
+        No install has a date of its own for it. So where rules make it vary, a date says nothing: only equal bytes do.
+        """
         standing = await self._recognised(request)
+        case, seen = self._case(standing, request), self._seen(standing, request, GLOBAL)
+        if decided := await self._decided(standing, seen.seen_s):
+            return await self._logout(standing, decided, seen)
         edition = Edition.of_global(standing.tenant.cloud_id, standing.subscriber_id, standing.modified_s)
-        outcome = await self._without_composing(edition, standing, request)
-        if outcome is not None:
-            return outcome
-        common = globalpart.parse(standing.tenant.common)
-        answer = globalpart.for_user(common, standing.subscriber().quick_dials)
-        return self._answer(edition, standing, request, answer.dumps())
+        policy = case.policy
+        varies = policy is not None and policy.dials and (policy.varies or policy.draws_installs)
+        if not varies and (validators := edition.is_held(request.claim)):
+            return Unchanged(standing.install_id, validators)
+        subscriber = standing.subscriber()
+        answer = self._composer.common(standing.tenant, subscriber, case.resolve(subscriber))
+        return self._answer(edition, standing, request, answer.dumps(), by_date=not varies)
+
+    def _case(self, standing: Standing, request: AgainRequest) -> Case:
+        told = request.circumstances.over(standing.circumstances)
+        return self._rulings.again(standing.tenant, standing.subscriber_id, told, standing.install_id)
+
+    def _seen(self, standing: Standing, request: AgainRequest, service: str) -> Sighting:
+        """The note of a request; what counts for the fleet guard counts from here on."""
+        self._guard.asked(standing)
+        owner = standing.install_id
+        edition = Edition(service, owner, 0)
+        if service == GLOBAL:
+            edition = Edition.of_global(standing.tenant.cloud_id, standing.subscriber_id, 0)
+        return Sighting(
+            standing.install_id,
+            self._clock.now_s(),
+            edition.held_s(request.claim),
+            request.user_agent,
+            self._proved(standing, request),
+            circumstances=request.circumstances.over(standing.circumstances).kept(),
+        )
 
     async def _recognised(self, request: AgainRequest) -> Standing:
         """The install, unless another one has taken its place; that one must not be logged out for it."""
@@ -119,19 +181,6 @@ class Reprovision:
             raise Unavailable(f"The install {standing.install_id} has no user. Restore the database from a backup.")
         return standing
 
-    async def _without_composing(self, edition: Edition, standing: Standing, request: AgainRequest) -> Outcome | None:
-        """The outcome, when it is known before anything is composed: a logout, or that nothing has changed."""
-        now_s = self._clock.now_s()
-        self._guard.asked(standing)
-        proved = self._proved(standing, request)
-        seen = Sighting(standing.install_id, now_s, edition.held_s(request.claim), request.user_agent, proved)
-        if edition.service == ACCOUNT:
-            self._sightings.saw(seen)
-        if decided := await self._decided(standing, now_s):
-            return await self._logout(standing, decided, seen)
-        validators = edition.is_held(request.claim)
-        return None if validators is None else Unchanged(standing.install_id, validators)
-
     async def _decided(self, standing: Standing, now_s: int) -> Mapping[Ending, int]:
         """Why the install is to be logged out: somebody's decisions, never that something is missing."""
         if not standing.has_expired(now_s):
@@ -141,12 +190,15 @@ class Reprovision:
             by = await self._store.come_due(standing.tenant.cloud_id, standing.subscriber_id, now_s)
         return {**standing.decided, Ending.EXPIRED: by} if by else standing.decided
 
-    async def _logout(self, standing: Standing, decided: Mapping[Ending, int], seen: Sighting) -> LoggedOut:
+    async def _logout(
+        self, standing: Standing, decided: Mapping[Ending, int], seen: Sighting, message: str = ""
+    ) -> LoggedOut:
         reason = await self._guard.lets_go(standing, decided)
         if reason is None:
             raise Unavailable("The fleet guard holds this logout back.", RETRY_AFTER_S)
         self._sightings.saw(msgspec.structs.replace(seen, told=True))
-        return LoggedOut(standing.install_id, standing.tenant.logout_status_of(seen.held_s), reason, MESSAGES[reason])
+        status = standing.tenant.logout_status_of(seen.held_s)
+        return LoggedOut(standing.install_id, status, reason, message or MESSAGES[reason])
 
     def _proved(self, standing: Standing, request: AgainRequest) -> bytes:
         """The hash of what was given last, if there are others and the install comes with this one."""
@@ -164,9 +216,11 @@ class Reprovision:
         wanted = dict.fromkeys([given, came_with, *known])
         await self._store.remember(standing.install_id, b"".join(list(wanted)[:MOST_HASHES]))
 
-    def _answer(self, edition: Edition, standing: Standing, request: AgainRequest, document: bytes) -> Outcome:
+    def _answer(
+        self, edition: Edition, standing: Standing, request: AgainRequest, document: bytes, *, by_date: bool = True
+    ) -> Outcome:
         digest = self._tokens.digest(document)
         validators = edition.validators(digest)
-        if edition.has(request.claim, digest):
+        if edition.has(request.claim, digest) or (by_date and edition.is_held(request.claim)):
             return Unchanged(standing.install_id, validators)
         return Fresh(standing.install_id, document, validators)

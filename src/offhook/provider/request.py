@@ -1,4 +1,4 @@
-"""What an app sends to sign in: parameters by the names its Cloud ID gives them, read into the five that count."""
+"""What an app sends to sign in: parameters by the names its Cloud ID gives them, read into those that count."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Final
 from offhook.core.errors import Fault, Invalid
 from offhook.core.login import CloudId
 from offhook.core.secret import Discreet, Secret
+from offhook.provider.circumstances import Circumstances
 from offhook.provider.subscriber import MAX_PASSWORD, MAX_USERNAME, username_key
 from offhook.provider.tenant import Names
 
 # What an app calls itself is cut, since nothing depends on it.
 MAX_LABEL: Final = 200
+# The names of parameters that tell of the phone.
+TOLD: Final = ("platform", "app_version", "os_version", "locale")
 # D19: an app that does not know a placeholder sends it as it stands.
 _UNEXPANDED: Final = re.compile(r"%[A-Za-z_][A-Za-z0-9_.\-]*(\[[^\[\]%]*\])?%")
 # A person may have chosen a password between percent signs, so only those count that a definition would ask for.
@@ -27,6 +30,7 @@ class Inputs(Discreet, frozen=True):
     password: Secret
     install_id: str
     device: str
+    circumstances: Circumstances
     faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
@@ -49,11 +53,14 @@ class SignInRequest(Discreet, frozen=True):
         return f"{len(self.parameters)} parameters"
 
     def tenant_id(self) -> str:
-        """The Cloud ID without the star of the Editable version, which the provider knows no difference of."""
+        """The Cloud ID without the star of the Editable version, of which only rules know a difference."""
+        return self._parsed().name
+
+    def _parsed(self) -> CloudId:
         if is_absent(self.cloud_id):
             raise Invalid.at(Names().cloud_id, "is missing")
         try:
-            return CloudId.parse(self.cloud_id).name
+            return CloudId.parse(self.cloud_id)
         except Invalid:
             # The error quotes what was sent.
             raise Invalid.at(Names().cloud_id, "is not a Cloud ID") from None
@@ -76,8 +83,13 @@ class SignInRequest(Discreet, frozen=True):
             password=Secret(password),
             install_id=self._text(names.install_id)[:MAX_LABEL],
             device=self._text(names.device)[:MAX_LABEL],
+            circumstances=self._circumstances(names),
             faults=tuple(faults),
         )
+
+    def _circumstances(self, names: Names) -> Circumstances:
+        told = {kind: self._text(getattr(names, kind)) for kind in TOLD}
+        return Circumstances.told(told, self.user_agent, self.client, editable=self._parsed().editable)
 
     def _text(self, name: str) -> str:
         written = self.parameters.get(name, "").strip()

@@ -12,16 +12,30 @@ import msgspec
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from offhook.core.secret import Discreet, Secret
-from offhook.provider import globalpart
+from offhook.policy.draft import TOO_MANY
+from offhook.policy.resolution import DeviceLimit, Logout, Overflow, Refusal
+from offhook.policy.subject import Fact
 from offhook.provider.compose import Composer, Composition, Grant
+from offhook.provider.dating import Dating
 from offhook.provider.limits import Attempts
-from offhook.provider.ports import Chance, Clock, Found, KnownInstall, NewInstall, Passwords, Sighting, SignInStore
+from offhook.provider.ports import (
+    Chance,
+    Clock,
+    Found,
+    KnownInstall,
+    NewInstall,
+    Passwords,
+    Room,
+    Sighting,
+    SignInStore,
+)
 from offhook.provider.request import MAX_LABEL, Inputs, SignInRequest
+from offhook.provider.rulings import Case, Rulings
 from offhook.provider.sealing import SIGN_IN_PASSWORD, KeyedHash, place_of
 from offhook.provider.sightings import Sightings
 from offhook.provider.subscriber import State, Subscriber
 from offhook.provider.tenant import Credential, Names, Tenant
-from offhook.provider.validators import Edition, Validators
+from offhook.provider.validators import NEVER_SERVED, Edition, Served, Validators
 
 INSTALL_ID_BYTES: Final = 16
 TOKEN_BYTES: Final = 32
@@ -29,6 +43,7 @@ ATTEMPTS: Final = 3
 WRONG: Final = "Wrong username or password."
 SUSPENDED: Final = "Your account is suspended. Please contact your provider."
 EXPIRED: Final = "Your account has expired. Please contact your provider."
+NOT_HERE: Final = "You cannot sign in here now. Please contact your provider."
 UNKNOWN: Final = "There is no app of this Cloud ID here."
 
 
@@ -82,6 +97,7 @@ class SignIn:
         passwords: Passwords,
         sightings: Sightings,
         composer: Composer,
+        rulings: Rulings,
         tokens: KeyedHash,
         attempts: Attempts,
         clock: Clock,
@@ -91,6 +107,7 @@ class SignIn:
         self._passwords = passwords
         self._sightings = sightings
         self._composer = composer
+        self._rulings = rulings
         self._tokens = tokens
         self._attempts = attempts
         self._clock = clock
@@ -112,14 +129,20 @@ class SignIn:
         """Raises Conflict as well, when the user is not any more who was let in."""
         entrant = await self._let_in(request)
         grant, is_new = self._grant(entrant)
-        composition = self._composer.compose(entrant.tenant, entrant.subscriber, grant)
+        case = self._case(entrant, grant, is_new=is_new)
+        resolution = case.resolve(entrant.subscriber)
+        if isinstance(resolution.verdict, Refusal | Logout):
+            raise Refused(resolution.verdict.message or NOT_HERE)
+        composition = self._composer.compose(entrant.tenant, entrant.subscriber, grant, resolution)
         document = composition.dumps()
-        validators = self._validators(entrant, grant, document)
+        validators, served = self._told(entrant, grant, case, document)
         if is_new and request.keep:
-            await self._keep(entrant, grant, self._hash(entrant.tenant, grant, composition), request.user_agent)
+            hashed = self._hash(entrant.tenant, grant, composition)
+            install = self._install(entrant, case, hashed, request.user_agent)
+            room = room_of(resolution.device_limit)
+            await self._keep(entrant, msgspec.structs.replace(install, served=served or NEVER_SERVED, room=room))
         elif not is_new:
-            seen = Sighting(grant.install_id, self._clock.now_s(), 0, request.user_agent[:MAX_LABEL])
-            self._sightings.saw(seen)
+            self._sightings.saw(self._sighting(grant, request, case, served))
         return Issued(
             document=document,
             validators=validators,
@@ -135,17 +158,39 @@ class SignIn:
         """The global part for the user who signs in; makes no install. Raises as `account`."""
         entrant = await self._let_in(request)
         subscriber = entrant.subscriber
-        document = globalpart.for_user(globalpart.parse(entrant.tenant.common), subscriber.quick_dials).dumps()
+        case = self._rulings.sign_in(
+            entrant.tenant, subscriber.id, entrant.inputs.circumstances, "", entrant.inputs.device
+        )
+        document = self._composer.common(entrant.tenant, subscriber, case.resolve(subscriber)).dumps()
         edition = Edition.of_global(subscriber.cloud_id, subscriber.id, entrant.modified_s)
         return Common(document, edition.validators(self._tokens.digest(document)))
 
-    def _validators(self, entrant: Entrant, grant: Grant, document: bytes) -> Validators:
-        """Those of the answer that this install would get again, which leaves out the token that it has then."""
-        if entrant.tenant.credential is Credential.TOKEN:
+    def _case(self, entrant: Entrant, grant: Grant, *, is_new: bool) -> Case:
+        """A new install signs in; one that is known asks for the same again, as it may at this address, too."""
+        tenant, user, inputs = entrant.tenant, entrant.subscriber, entrant.inputs
+        if is_new:
+            return self._rulings.sign_in(tenant, user.id, inputs.circumstances, grant.install_id, inputs.device)
+        return self._rulings.again(tenant, user.id, inputs.circumstances, grant.install_id)
+
+    def _told(self, entrant: Entrant, grant: Grant, case: Case, document: bytes) -> tuple[Validators, Served | None]:
+        """What to say of the answer: the validators of what this install would get if it asked again.
+
+        That leaves out the token, and what rules give at a sign-in alone. Where rules look at the occasion, asking
+        again may bring more, and what is said of this answer is never said of that one.
+        """
+        served = NEVER_SERVED if entrant.install is None else entrant.install.served
+        dating = Dating.of(case.again(), entrant.modified_s, served)
+        occasional = case.uses(Fact.OCCASION)
+        if not occasional and (entrant.tenant.credential is Credential.TOKEN or case.policy is not None):
             again = msgspec.structs.replace(grant, again=True)
-            document = self._composer.compose(entrant.tenant, entrant.subscriber, again).dumps()
-        edition = Edition.of_account(grant.install_id, entrant.modified_s)
-        return edition.validators(self._tokens.digest(document))
+            resolution = case.again().resolve(entrant.subscriber)
+            document = self._composer.compose(entrant.tenant, entrant.subscriber, again, resolution).dumps()
+        digest = self._tokens.digest(document)
+        answered = dating.answered(digest, self._clock.now_s(), 0)
+        if answered is not None and occasional:
+            answered = msgspec.structs.replace(answered, variant="")
+        edition = Edition.of_account(grant.install_id, entrant.modified_s if answered is None else answered.dated_s)
+        return edition.validators(digest), answered
 
     async def _let_in(self, request: SignInRequest) -> Entrant:
         tenant, found, inputs = await self._look_up(request)
@@ -223,17 +268,37 @@ class SignIn:
             case Credential.PASSWORD:
                 return b""
 
-    async def _keep(self, entrant: Entrant, grant: Grant, token_hash: bytes, user_agent: str) -> None:
+    def _install(self, entrant: Entrant, case: Case, hashed: bytes, user_agent: str) -> NewInstall:
+        return NewInstall(
+            id=case.install_id,
+            cloud_id=entrant.tenant.cloud_id,
+            subscriber_id=entrant.subscriber.id,
+            token_hash=hashed,
+            device=entrant.inputs.device,
+            user_agent=user_agent[:MAX_LABEL],
+            created_s=case.now_s,
+            circumstances=case.circumstances.kept(),
+        )
+
+    def _sighting(self, grant: Grant, request: SignInRequest, case: Case, served: Served | None) -> Sighting:
+        return Sighting(
+            grant.install_id,
+            self._clock.now_s(),
+            0,
+            request.user_agent[:MAX_LABEL],
+            circumstances=case.circumstances.kept(),
+            served=served,
+        )
+
+    async def _keep(self, entrant: Entrant, install: NewInstall) -> None:
         """Store the install, and a hash of today's where the password was kept otherwise till now."""
         stored = entrant.subscriber.password
         better = await self._passwords.hash(entrant.inputs.password) if self._passwords.is_outdated(stored) else None
-        install = NewInstall(
-            id=grant.install_id,
-            cloud_id=entrant.tenant.cloud_id,
-            subscriber_id=entrant.subscriber.id,
-            token_hash=token_hash,
-            device=entrant.inputs.device,
-            user_agent=user_agent[:MAX_LABEL],
-            created_s=self._clock.now_s(),
-        )
         await self._store.issue(install, better, stored)
+
+
+def room_of(limit: DeviceLimit | None) -> Room | None:
+    """What a limit leaves of room; the store looks again, since two phones may sign in at once."""
+    if limit is None:
+        return None
+    return Room(limit.count, (limit.message or TOO_MANY) if limit.then is Overflow.REFUSE else "")

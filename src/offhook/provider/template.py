@@ -84,11 +84,20 @@ def parse(text: str) -> Template:
     return Template(entries, tuple(remarks))
 
 
+def filled(value: Value, values: Mapping[str, str]) -> Value:
+    """A value that is written as those of a template are, for one user."""
+    return Entry(value, columns(value.content)).fill(values)
+
+
+def columns(text: str) -> tuple[str, ...]:
+    """What a text asks for, each once."""
+    return tuple(dict.fromkeys(_PLACEHOLDER.findall(text)))
+
+
 def _entry(value: Value) -> Entry:
     labels = () if value.source == SOURCE else (("source", value.source),)
     attributes = (*value.attributes, *labels)
-    columns = tuple(dict.fromkeys(_PLACEHOLDER.findall(value.content)))
-    return Entry(Value(value.content, value.rank, SOURCE, value.markup, attributes), columns)
+    return Entry(Value(value.content, value.rank, SOURCE, value.markup, attributes), columns(value.content))
 
 
 def validate(text: str, columns: Collection[str] = ()) -> tuple[Diagnostic, ...]:

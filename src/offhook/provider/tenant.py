@@ -28,6 +28,10 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cloud_id: str = "cloud_id"
     install_id: str = "install_id"
     device: str = "installid"
+    platform: str = "platform"
+    app_version: str = "version"
+    os_version: str = "platformversion"
+    locale: str = "locale"
 
 
 class FormerStatus(msgspec.Struct, frozen=True):
@@ -41,7 +45,8 @@ class Tenant(msgspec.Struct, frozen=True):
     """The settings of one Cloud ID.
 
     `template` is Account XML with `{column}` placeholders, `common` a global answer (quick dials, dial actions,
-    preferences) for all its users. `former_statuses` are kept by the store, from the first one on.
+    preferences) for all its users. `former_statuses` are kept by the store, from the first one on; so is
+    `policy`, the number of the Live policy, 0 when there is none.
     """
 
     cloud_id: str
@@ -52,6 +57,7 @@ class Tenant(msgspec.Struct, frozen=True):
     logout_status: int = DEFAULT_LOGOUT_STATUS
     logout_limits: Limits = Limits()
     former_statuses: tuple[FormerStatus, ...] = ()
+    policy: int = 0
 
     def logout_status_of(self, held_s: int) -> int:
         """What logs a phone out that has the account of this date; 0 when it did not say which."""

@@ -34,6 +34,17 @@ class Validators(msgspec.Struct, frozen=True):
     etag: str
 
 
+class Served(msgspec.Struct, frozen=True):
+    """What an install was served last: from what it was made, the digest of its bytes, and its date."""
+
+    variant: str = ""
+    digest: str = ""
+    dated_s: int = 0
+
+
+NEVER_SERVED: Final = Served()
+
+
 class Edition(msgspec.Struct, frozen=True):
     """One service's answer to one owner as of `modified_s`, before anything is composed.
 

@@ -16,7 +16,7 @@ from offhook.policy.fleetguard import Limits, Stage
 from offhook.provider.ports import Ending
 from offhook.storage.database import compiled
 from offhook.storage.rows import read_tenant
-from offhook.storage.tables import decision, departure, tenant
+from offhook.storage.tables import decision, departure, subscriber, tenant
 
 # What nobody waits for any more is forgotten after half a year. A stamp whose decision is gone means what it did.
 KEPT_S: Final = 182 * 86400
@@ -66,6 +66,8 @@ _FORGET: Final = compiled(
     sa.delete(decision).where(
         _OF,
         _is(Stage.FREE, Stage.RELEASED, Stage.WITHDRAWN),
+        # A rule may log out for years, and is judged once.
+        decision.c.rule == sa.literal_column("''"),
         decision.c.made_s < sa.bindparam("before_s"),
         # Else its number would be given again.
         decision.c.no < sa.bindparam("newest"),
@@ -86,6 +88,10 @@ _GONE: Final = compiled(
     )
     .where(_OF, _BURST)
 )
+RULED: Final = compiled(sa.select(decision.c.no, decision.c.stage).where(_OF, decision.c.rule == sa.bindparam("ruled")))
+_USERS: Final = compiled(
+    sa.select(sa.func.count()).select_from(subscriber).where(subscriber.c.cloud_id == sa.bindparam("of"))
+)
 _GOES: Final = compiled(sa.insert(departure))
 _HOLD: Final = compiled(
     sa.update(decision).where(_OF, _BURST, _is(Stage.COUNTED)).values(stage=sa.literal_column(f"'{Stage.HELD}'"))
@@ -95,8 +101,8 @@ _HOLD: Final = compiled(
 class Deciding:
     """What one transaction decides, by reason: rows are stamped with a number before all of them are known."""
 
-    def __init__(self, execute: Execute, author: str, now_s: int) -> None:
-        self._execute, self._author, self.now_s = execute, author, now_s
+    def __init__(self, execute: Execute, author: str, now_s: int, rule: str = "") -> None:
+        self._execute, self._author, self.now_s, self._rule = execute, author, now_s, rule
         self._numbers: dict[tuple[str, Ending], int] = {}
         self._users: dict[tuple[str, Ending], int] = {}
 
@@ -128,6 +134,7 @@ class Deciding:
             "stage": stage.value,
             "burst": burst,
             "passed": passed,
+            "rule": self._rule,
         }
         self._execute(_KEEP, row)
         self._execute(_FORGET, {"of": cloud_id, "before_s": self.now_s - KEPT_S, "newest": no})
@@ -142,6 +149,24 @@ class Deciding:
         for burst, stage, passed in self._execute(_BURST_GOING_ON, window):
             return Stage(stage), passed, burst
         return Stage.COUNTED, lately, no
+
+
+def ruled(execute: Execute, cloud_id: str, rule: str, author: str, now_s: int) -> int | None:
+    """The decision of a rule, as the port of the device plane says, within a transaction.
+
+    How many users it logs out nobody knows who answers one phone; it counts as one about all.
+    """
+    for known in execute(RULED, {"of": cloud_id, "ruled": rule}):
+        return standing(known)
+    deciding = Deciding(execute, author, now_s, rule)
+    number = deciding.number(cloud_id, Ending.RULE, execute(_USERS, {"of": cloud_id})[0][0])
+    deciding.keep()
+    return number
+
+
+def standing(known: Sequence[Any]) -> int | None:
+    """What a row of RULED says: the number of the decision, unless it was withdrawn."""
+    return None if known[1] == Stage.WITHDRAWN else int(known[0])
 
 
 def may_go(known: Sequence[Any] | None) -> bool | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from offhook.core.errors import NotFound
 from offhook.policy.fleetguard import Stage
@@ -89,6 +90,16 @@ _RELEASE: Final = (
     )
     .values(stage=Stage.RELEASED.value)
 )
+_GOES_BY_RULE: Final = (
+    insert(departure)
+    .from_select(
+        ["cloud_id", "decision", "subscriber_id"],
+        sa.select(decision.c.cloud_id, decision.c.no, subscriber.c.id)
+        .join(subscriber, subscriber.c.cloud_id == decision.c.cloud_id)
+        .where(_JUDGED, decision.c.rule != "", subscriber.c.username_key == sa.bindparam("named")),
+    )
+    .on_conflict_do_nothing()
+)
 
 
 class GuardStore:
@@ -128,6 +139,8 @@ class GuardStore:
             ):
                 connection.execute(sa.update(table).where(which, column > 0).values({column: by}))
             deciding.keep(Stage.RELEASED)
+            # Decisions of rules stand in no row of a user: who goes is counted as gone.
+            connection.execute(_GOES_BY_RULE, {"of": cloud_id, "named": username_key})
             return connection.scalar(sa.select(sa.func.count()).select_from(install).where(theirs)) or 0
 
     def plan(self, cloud_id: str, no: int, now_s: int) -> Cancellation:

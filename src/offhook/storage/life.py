@@ -14,7 +14,13 @@ from offhook.provider.sealing import DIGEST_BYTES
 from offhook.provider.subscriber import State, read_password
 from offhook.storage import decisions, revisions
 from offhook.storage.database import Database, compiled, done
-from offhook.storage.rows import read_subscriber, read_tenant
+from offhook.storage.rows import (
+    read_circumstances,
+    read_served,
+    read_subscriber,
+    read_tenant,
+    write_circumstances,
+)
 from offhook.storage.tables import install, subscriber, tenant
 
 older: Final = install.alias("older")
@@ -22,7 +28,8 @@ _ACTIVE: Final = install.c.state == sa.literal_column("'active'")
 
 
 def _look_up() -> sa.Select[Any]:
-    wanted = ("token_hash", "state", "ended", "ended_by", "password", "subscriber_id")
+    state = ("token_hash", "state", "ended", "ended_by", "password", "subscriber_id")
+    wanted = (*state, "circumstances", "variant", "digest", "dated_s")
     its_user = (subscriber.c.cloud_id == install.c.cloud_id) & (subscriber.c.id == install.c.subscriber_id)
     return (
         sa.select(
@@ -87,7 +94,13 @@ _SEEN: Final = compiled(
         user_agent=sa.bindparam("agent"),
         token_hash=sa.case((sa.bindparam("proved") == _NEWEST_HASH, _NEWEST_HASH), else_=install.c.token_hash),
         push_token=sa.case((sa.bindparam("told"), sa.literal_column("''")), else_=install.c.push_token),
+        circumstances=sa.bindparam("told_of_itself"),
     )
+)
+_SERVED: Final = compiled(
+    sa.update(install)
+    .where(install.c.id == sa.bindparam("known"))
+    .values(variant=sa.bindparam("of"), digest=sa.bindparam("bytes"), dated_s=sa.bindparam("at_s"))
 )
 _EXPIRED_BY: Final = compiled(
     sa.select(subscriber.c.expired_by).where(
@@ -152,6 +165,20 @@ class LifeStore:
 
         return await done(self._database.write(work))
 
+    async def ruled(self, cloud_id: str, rule: str, author: str, now_s: int) -> int | None:
+        """As the port says."""
+        try:
+            known = self._cursor.execute(decisions.RULED, {"of": cloud_id, "ruled": rule}).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The database cannot be read ({error}).") from error
+        if known is not None:
+            return decisions.standing(known)
+
+        def work(connection: sqlite3.Connection) -> int | None:
+            return decisions.ruled(decisions.by_driver(connection), cloud_id, rule, author, now_s)
+
+        return await done(self._database.write(work))
+
     async def may_go(self, cloud_id: str, decision: int, subscriber_id: int) -> bool | None:
         """As the port says."""
         wanted = {"of": cloud_id, "no": decision, "user": subscriber_id}
@@ -190,14 +217,21 @@ class SightingStore:
                 "agent": one.user_agent,
                 "proved": one.proved,
                 "told": one.told,
+                "told_of_itself": write_circumstances(one.circumstances),
             }
             for one in sightings
+        ]
+        served = [
+            {"known": one.install_id, "of": new.variant, "bytes": new.digest, "at_s": new.dated_s}
+            for one in sightings
+            if (new := one.served) is not None
         ]
 
         def work(connection: sqlite3.Connection) -> None:
             for one in sightings:
                 _replace_older(connection, one.install_id, one.seen_s)
             connection.executemany(_SEEN, seen)
+            connection.executemany(_SERVED, served)
 
         self._database.write(work).result()
 
@@ -233,4 +267,6 @@ def _standing(row: sqlite3.Row) -> Standing:
         expired_by=row["expired_by"] or 0,
         password=read_password(row["install_password"]) if row["install_password"] else None,
         subscriber=lambda: read_subscriber(row),
+        circumstances=read_circumstances(row["install_circumstances"]),
+        served=read_served(row),
     )

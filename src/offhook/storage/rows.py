@@ -8,11 +8,14 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 
 from offhook.core.dialplan import QuickDials
+from offhook.provider.circumstances import Circumstances
 from offhook.provider.subscriber import Override, State, Subscriber, read_password, username_key, write_password
 from offhook.provider.tenant import Tenant
+from offhook.provider.validators import Served
 
 Row: TypeAlias = dict[str, Any]
 
+_CIRCUMSTANCES: Final = msgspec.json.Decoder(Circumstances)
 _TEXTS: Final = msgspec.json.Decoder(dict[str, str])
 _OVERRIDES: Final = msgspec.json.Decoder(dict[str, Override])
 _QUICK_DIALS: Final = msgspec.json.Decoder(QuickDials)
@@ -68,6 +71,21 @@ def write_subscriber(one: Subscriber) -> Row:
         "changed_s": one.changed_s,
         "expires_s": one.expires_s,
     }
+
+
+def read_circumstances(text: str) -> Circumstances:
+    """What a phone said of itself, from its column."""
+    return _CIRCUMSTANCES.decode(text)
+
+
+def write_circumstances(circumstances: Circumstances) -> str:
+    """The same as it is kept."""
+    return _text(circumstances)
+
+
+def read_served(row: ReadRow) -> Served:
+    """What an install was served last, from a row of the device plane, where its columns begin with `install_`."""
+    return Served(row["install_variant"], row["install_digest"], row["install_dated_s"])
 
 
 def _text(value: object) -> str:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
 from offhook.core.errors import Conflict, Refused, Unavailable
-from offhook.provider.ports import Found, KnownInstall, NewInstall
+from offhook.provider.ports import Ending, Found, KnownInstall, NewInstall, Room
 from offhook.provider.subscriber import Argon2, StoredPassword, write_password
+from offhook.provider.validators import Served
 from offhook.storage import revisions
 from offhook.storage.database import Database, compiled, done
-from offhook.storage.rows import read_subscriber, read_tenant
+from offhook.storage.rows import (
+    read_circumstances,
+    read_served,
+    read_subscriber,
+    read_tenant,
+    write_circumstances,
+)
 from offhook.storage.tables import install, subscriber, tenant
 
 # More phones than anybody signs in with. Without a limit, signing in again and again would fill the database.
@@ -45,6 +53,7 @@ def _look_up() -> sa.Select[Any]:
             subscriber,
             install.c.id.label("install"),
             install.c.token_hash.label("hash"),
+            *(install.c[name].label(f"install_{name}") for name in ("circumstances", "variant", "digest", "dated_s")),
         )
         .select_from(tenant.outerjoin(subscriber, of_the_name).outerjoin(install, of_the_install))
         .where(tenant.c.cloud_id == sa.bindparam("cloud_id"))
@@ -68,12 +77,38 @@ def _forget_surplus() -> sa.Delete:
     return sa.delete(install).where(_OWN, ~in_use, install.c.id.not_in(kept))
 
 
+def _new_row(new: NewInstall) -> dict[str, Any]:
+    """The row of an install that is issued."""
+    row = msgspec.structs.asdict(new)
+    served: Served = row.pop("served")
+    del row["room"]
+    return row | msgspec.structs.asdict(served) | {"circumstances": write_circumstances(new.circumstances)}
+
+
+def _others() -> sa.Select[Any]:
+    """The phones of a user but for one device, the one that was seen last first."""
+    seen = sa.func.max(sa.func.max(install.c.seen_s, install.c.created_s))
+    phone = sa.case((install.c.device == sa.literal_column("''"), install.c.id), else_=install.c.device)
+    device: sa.BindParameter[str] = sa.bindparam("device")
+    empty: sa.ColumnClause[str] = sa.literal_column("''")
+    return (
+        sa.select(phone.label("phone"))
+        .where(
+            _OWN,
+            install.c.state == sa.literal_column("'active'"),
+            (install.c.device == empty) | (install.c.device != device),
+        )
+        .group_by(sa.literal_column("phone"))
+        .order_by(seen.desc(), sa.literal_column("phone"))
+    )
+
+
 def _add() -> sa.Insert:
     """Only while the subscriber is there with the password that was checked, since that takes a while.
 
     It is later than the subscriber's others, whatever the clock does: which one is newer must be known for sure.
     """
-    names = NewInstall.__struct_fields__
+    names = list(_new_row(NewInstall("", "", 0, b"", "", "", 0)))
     values: list[sa.ColumnElement[Any]] = [sa.bindparam(name) for name in names]
     newest = sa.select(sa.func.max(install.c.created_s)).where(_OWN).scalar_subquery()
     after_it = sa.func.coalesce(newest, sa.literal_column("0")) + sa.literal_column("1")
@@ -83,7 +118,7 @@ def _add() -> sa.Insert:
         subscriber.c.id == sa.bindparam("subscriber_id"),
         subscriber.c.password == sa.bindparam("stored"),
     )
-    return sa.insert(install).from_select(list(names), sa.select(*values).where(exists))
+    return sa.insert(install).from_select(names, sa.select(*values).where(exists))
 
 
 # Statements of the device plane are compiled once, and the driver runs them.
@@ -91,6 +126,22 @@ LOOK_UP: Final = compiled(_look_up())
 _FORGET_SURPLUS: Final = compiled(_forget_surplus())
 _COUNT: Final = compiled(sa.select(sa.func.count()).select_from(install).where(_OWN))
 _ADD: Final = compiled(_add())
+OTHERS: Final = compiled(_others())
+_END_PHONE: Final = compiled(
+    sa.update(install)
+    .where(
+        _OWN,
+        install.c.state == sa.literal_column("'active'"),
+        (install.c.id == sa.bindparam("phone")) | (install.c.device == sa.bindparam("phone")),
+    )
+    .values(
+        state=sa.literal_column("'ended'"),
+        ended=sa.literal_column(f"'{Ending.LIMIT}'"),
+        ended_s=sa.bindparam("now_s"),
+        # No decision of many: the user who signs in makes it, for one phone of their own.
+        ended_by=sa.literal_column("0"),
+    )
+)
 _UPGRADE: Final = compiled(
     sa.update(subscriber)
     .where(
@@ -125,13 +176,13 @@ class SignInStore:
         if row is None:
             return Found(None)
         found = read_subscriber(row) if row["id"] is not None else None
-        known = KnownInstall(row["install"], row["hash"]) if row["install"] is not None else None
+        known = _known(row) if row["install"] is not None else None
         modified_s = revisions.of_an_answer(row["tenant_modified_s"], row["modified_s"])
         return Found(read_tenant(row["settings"]), found, known, modified_s)
 
     async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
         """As the port says."""
-        row = msgspec.structs.asdict(install)
+        row = _new_row(install)
         better = {"of": install.cloud_id, "known": install.subscriber_id, "stored": write_password(known)}
 
         def work(connection: sqlite3.Connection) -> None:
@@ -139,9 +190,25 @@ class SignInStore:
             connection.execute(_FORGET_SURPLUS, {**row, "since_s": since_s})
             if connection.execute(_COUNT, row).fetchone()[0] >= MAX_INSTALLS:
                 raise Refused(TOO_MANY)
+            if install.room is not None:
+                _make_room(connection, row, install.room)
             if not connection.execute(_ADD, {**row, "stored": better["stored"]}).rowcount:
                 raise Conflict("This user was changed meanwhile.")
             if upgraded is not None:
                 connection.execute(_UPGRADE, {**better, "better": write_password(upgraded)})
 
         await done(self._database.write(work))
+
+
+def _known(row: sqlite3.Row) -> KnownInstall:
+    told = read_circumstances(row["install_circumstances"])
+    return KnownInstall(row["install"], row["hash"], told, read_served(row))
+
+
+def _make_room(connection: sqlite3.Connection, row: Mapping[str, Any], room: Room) -> None:
+    """End the phones of a user that are too many for one more, those that gave no sign of life for longest first."""
+    surplus = connection.execute(OTHERS, row).fetchall()[room.count - 1 :]
+    if surplus and room.refusal:
+        raise Refused(room.refusal)
+    for (phone,) in surplus:
+        connection.execute(_END_PHONE, {**row, "phone": phone, "now_s": row["created_s"]})

@@ -98,7 +98,7 @@ install: Final = sa.Table(
     sa.Column("user_agent", sa.Text, nullable=False),
     sa.Column("created_s", sa.Integer, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="active"),  # active or ended
-    sa.Column("ended", sa.Text, nullable=False, server_default=""),  # revoked, deleted, reported or replaced
+    sa.Column("ended", sa.Text, nullable=False, server_default=""),  # as provider.ports.Ending
     sa.Column("ended_s", sa.Integer, nullable=False, server_default="0"),
     sa.Column("seen_s", sa.Integer, nullable=False, server_default="0"),  # when it last asked
     sa.Column("held_s", sa.Integer, nullable=False, server_default="0"),  # the Last-Modified that it said it had
@@ -106,7 +106,36 @@ install: Final = sa.Table(
     sa.Column("ended_by", sa.Integer, nullable=False, server_default="0"),  # the decision, 0 for none
     # The hash of the user's password as the phone has it, when it is the user's no more.
     sa.Column("password", sa.Text, nullable=False, server_default=""),
+    # JSON of provider.circumstances.Circumstances: what the phone said of itself when it last asked.
+    sa.Column("circumstances", sa.Text, nullable=False, server_default="{}"),
+    # What it was served last where answers vary by themselves: from what, with which bytes, under which date.
+    sa.Column("variant", sa.Text, nullable=False, server_default=""),
+    sa.Column("digest", sa.Text, nullable=False, server_default=""),
+    sa.Column("dated_s", sa.Integer, nullable=False, server_default="0"),
     sa.Index("install_by_subscriber", "cloud_id", "subscriber_id"),
+)
+
+policy_version: Final = sa.Table(
+    "policy_version",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.Text, nullable=False),  # editable, live or past
+    sa.Column("text", sa.Text, nullable=False),  # as policy.document writes it
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("approved_by", sa.Text, nullable=False),  # the second person, where one was needed
+    sa.Column("created_s", sa.Integer, nullable=False),
+    sa.Column("changed_s", sa.Integer, nullable=False),
+    sa.Column("published_s", sa.Integer, nullable=True),
+    sa.Index(
+        "one_policy_of_each_state",
+        "cloud_id",
+        "state",
+        unique=True,
+        sqlite_where=sa.text("state <> 'past'"),
+        postgresql_where=sa.text("state <> 'past'"),
+    ),
 )
 
 # Who logged which number of users out, and whether they may go (D22).
@@ -115,15 +144,17 @@ decision: Final = sa.Table(
     metadata,
     sa.Column("cloud_id", sa.Text, primary_key=True),
     sa.Column("no", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("reason", sa.Text, nullable=False),  # suspended, expired, revoked or deleted
+    sa.Column("reason", sa.Text, nullable=False),  # suspended, expired, revoked, deleted or rule
     sa.Column("author", sa.Text, nullable=False),  # empty when an account came due by itself
     sa.Column("made_s", sa.Integer, nullable=False),
     sa.Column("users", sa.Integer, nullable=False),
     sa.Column("stage", sa.Text, nullable=False),  # of policy.fleetguard.Stage
     sa.Column("burst", sa.Integer, nullable=False),  # the first of those that share its limit
     sa.Column("passed", sa.Integer, nullable=False),  # how many users went freely just before the burst
+    sa.Column("rule", sa.Text, nullable=False, server_default=""),  # id and version of the rule that decided
     sa.Index("decision_by_time", "cloud_id", "made_s"),
     sa.Index("decision_by_burst", "cloud_id", "burst"),
+    sa.Index("decision_by_rule", "cloud_id", "rule"),
 )
 
 # The users who went while their decision was counted.

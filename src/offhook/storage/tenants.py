@@ -72,10 +72,22 @@ class ServedTenants:
         return None if row is None else read_tenant(row[0])
 
 
-def put(connection: sa.Connection, tenant: Tenant, now_s: int) -> None:
-    """Keep a tenant, new or changed, within a transaction."""
+def find(connection: sa.Connection, cloud_id: str) -> Tenant | None:
+    """The tenant of a Cloud ID within a transaction, or None."""
+    settings = connection.scalar(_FIND, {"cloud_id": cloud_id})
+    return None if settings is None else read_tenant(settings)
+
+
+def put(connection: sa.Connection, tenant: Tenant, now_s: int, policy: int | None = None) -> None:
+    """Keep a tenant, new or changed, within a transaction; its policy stays, unless there is a number of another."""
     modified_s = revisions.of_a_tenant(connection, tenant.cloud_id, now_s)
-    tenant = _with_former_statuses(connection, tenant, modified_s)
+    known = find(connection, tenant.cloud_id)
+    if known is not None:
+        former = _former_statuses(known, tenant, modified_s)
+        # Whoever read the settings before a policy was published does not know of it.
+        tenant = msgspec.structs.replace(tenant, former_statuses=former, policy=known.policy)
+    if policy is not None:
+        tenant = msgspec.structs.replace(tenant, policy=policy)
     row = {
         "cloud_id": tenant.cloud_id,
         "settings": msgspec.json.encode(tenant).decode(),
@@ -86,15 +98,11 @@ def put(connection: sa.Connection, tenant: Tenant, now_s: int) -> None:
     connection.execute(_PUT, row)
 
 
-def _with_former_statuses(connection: sa.Connection, tenant: Tenant, modified_s: int) -> Tenant:
+def _former_statuses(known: Tenant, tenant: Tenant, modified_s: int) -> tuple[FormerStatus, ...]:
     """Which statuses there were is known here alone, and the date of an answer tells which one a phone knows."""
-    settings = connection.scalar(_FIND, {"cloud_id": tenant.cloud_id})
-    if settings is None:
-        return tenant
-    known = read_tenant(settings)
     former = known.former_statuses
-    if known.logout_status != tenant.logout_status:
-        # As revisions.of_an_answer counts.
-        replaced = FormerStatus(revisions.of_an_answer(modified_s, None), known.logout_status)
-        former = (*former[:1], *former[1:][-MOST_STATUSES:], replaced)
-    return msgspec.structs.replace(tenant, former_statuses=former)
+    if known.logout_status == tenant.logout_status:
+        return former
+    # As revisions.of_an_answer counts.
+    replaced = FormerStatus(revisions.of_an_answer(modified_s, None), known.logout_status)
+    return (*former[:1], *former[1:][-MOST_STATUSES:], replaced)

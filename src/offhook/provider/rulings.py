@@ -1,0 +1,136 @@
+"""What the Live policy of a Cloud ID says of a user on a phone, asked by everything that answers phones."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final, Protocol
+
+import msgspec
+
+from offhook.policy import document
+from offhook.policy.evaluate import Compiled
+from offhook.policy.resolution import Resolution
+from offhook.policy.rules import Policy
+from offhook.policy.subject import Fact, Occasion, Subject
+from offhook.provider.circumstances import NOTHING, Circumstances, subject_of
+from offhook.provider.ports import Clock
+from offhook.provider.subscriber import Subscriber
+from offhook.provider.tenant import Tenant
+
+# A policy of some rules takes a few kilobytes, one of thousands some megabytes.
+MOST_COMPILED: Final = 64
+SAYS_NOTHING: Final = Resolution()
+
+
+class RulingStore(Protocol):
+    """The device plane's view of policies. Every method may raise Unavailable."""
+
+    def policy(self, cloud_id: str, number: int) -> str:
+        """The text of a version."""
+
+    def installs(self, cloud_id: str, subscriber_id: int, device: str) -> int:
+        """How many phones of a user are active, but for this device; two installs of one device are one phone."""
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A phone at one moment, and the policy that rules it, if there is any."""
+
+    policy: Compiled | None
+    now_s: int
+    circumstances: Circumstances = NOTHING
+    occasion: Occasion = Occasion.SIGN_IN
+    installs: int = 1
+    install_id: str = ""
+
+    @property
+    def varies(self) -> bool:
+        """Whether what it gets may change although nobody changes anything."""
+        return self.policy is not None and self.policy.varies
+
+    def uses(self, fact: Fact) -> bool:
+        """Whether what it gets may depend on this fact."""
+        return self.policy is not None and fact in self.policy.uses
+
+    def variant(self, modified_s: int) -> str:
+        """Equal for two cases of one install that get equal answers, as of one date of changes."""
+        made_from = [str(modified_s)]
+        if self.policy is not None:
+            made_from.append(str(self.policy.changed_s(self.now_s)))
+            made_from += [f"{fact}={self._fact(fact)}" for fact in sorted(self.policy.uses)]
+        return blake2b("\0".join(made_from).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+    def _fact(self, fact: Fact) -> str:
+        match fact:
+            case Fact.INSTALLS:
+                return str(self.installs)
+            case Fact.OCCASION:
+                return self.occasion
+            case _:
+                return self.circumstances.fact(fact)
+
+    def again(self) -> Case:
+        """The same phone when it asks again."""
+        return msgspec.structs.replace(self, occasion=Occasion.AGAIN)
+
+    def subject(self, subscriber: Subscriber) -> Subject:
+        """The user on this phone."""
+        return subject_of(
+            subscriber,
+            self.circumstances,
+            self.now_s,
+            occasion=self.occasion,
+            installs=self.installs,
+            install_id=self.install_id,
+        )
+
+    def resolve(self, subscriber: Subscriber) -> Resolution:
+        """What the policy says of the user on this phone."""
+        return SAYS_NOTHING if self.policy is None else self.policy.resolve(self.subject(subscriber))
+
+
+class Rulings:
+    """Finds the policy of a Cloud ID and the facts that it asks for. A version never changes, so it is read once."""
+
+    def __init__(self, store: RulingStore, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._compiled: dict[tuple[str, int], Compiled] = {}
+
+    def policy(self, tenant: Tenant) -> Compiled | None:
+        """The Live policy, ready to be asked; raises Unavailable."""
+        if not tenant.policy:
+            return None
+        key = tenant.cloud_id, tenant.policy
+        known = self._compiled.pop(key, None)
+        if known is None:
+            known = Compiled(document.parse(self._store.policy(*key)))
+        # The one that was asked last goes last.
+        self._compiled[key] = known
+        if len(self._compiled) > MOST_COMPILED:
+            del self._compiled[next(iter(self._compiled))]
+        return known
+
+    def supposed(self, tenant: Tenant, policy: Policy | None, now_s: int | None, phone: Case) -> Case:
+        """A phone that somebody supposes: now by the Live policy, unless another moment or policy is given."""
+        return msgspec.structs.replace(
+            phone,
+            policy=self.policy(tenant) if policy is None else Compiled(policy),
+            now_s=self._clock.now_s() if now_s is None else now_s,
+        )
+
+    def sign_in(
+        self, tenant: Tenant, subscriber_id: int, circumstances: Circumstances, install_id: str, device: str
+    ) -> Case:
+        """The case of a phone that signs in; raises Unavailable."""
+        policy = self.policy(tenant)
+        installs = 1
+        if policy is not None and (policy.limits or Fact.INSTALLS in policy.uses):
+            installs += self._store.installs(tenant.cloud_id, subscriber_id, device)
+        return Case(policy, self._clock.now_s(), circumstances, Occasion.SIGN_IN, installs, install_id)
+
+    def again(self, tenant: Tenant, subscriber_id: int, circumstances: Circumstances, install_id: str) -> Case:
+        """The case of a phone that asks again; raises Unavailable."""
+        policy = self.policy(tenant)
+        installs = 1
+        if policy is not None and Fact.INSTALLS in policy.uses:
+            installs = self._store.installs(tenant.cloud_id, subscriber_id, "")
+        return Case(policy, self._clock.now_s(), circumstances, Occasion.AGAIN, installs, install_id)
