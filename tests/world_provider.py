@@ -208,7 +208,7 @@ class Provider:
             written = document.dumps(msgspec.structs.replace(policy, number=number, rules=rules))
             now_s = self.clock.now_s()
             policies.put(PolicyVersion(cloud_id, number, PolicyState.LIVE, written, author, changed_s=now_s))
-            policies.serve(self.tenants.get(cloud_id), number)
+            policies.serve(cloud_id, number)
         return number
 
     def has_user(

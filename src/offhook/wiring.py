@@ -33,6 +33,7 @@ from offhook.provider.imports import Importer
 from offhook.provider.installs import Installs
 from offhook.provider.limits import Attempts
 from offhook.provider.passwords import HashPool, hash_password
+from offhook.provider.policies import Policies
 from offhook.provider.ports import Chance, Clock, Passwords
 from offhook.provider.recent import RecentPasswords
 from offhook.provider.reports import Reports
@@ -153,6 +154,7 @@ class Desk:
         self.guarding = Guarding(
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
+        self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
         self.explain = Explain(
             subscribers=parts.subscribers,
             tenants=parts.tenants,

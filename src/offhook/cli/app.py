@@ -12,16 +12,18 @@ from offhook.cli.asking import confirm
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.options import (
+    AuthorOption,
     CloudIdArgument,
     DataOption,
     JsonOption,
+    NoteOption,
     RevealOption,
     YesOption,
     examples,
     here,
     new_cloud_id,
+    who_decides,
 )
-from offhook.cli.options import author as this_user
 from offhook.cli.options import cloud_id as parse_cloud_id
 from offhook.core.login import CloudId
 from offhook.portal import folder as folders
@@ -49,20 +51,6 @@ app = typer.Typer(
 MOST_VERSIONS: Final = 999_999_999
 
 
-def _text(words: str | None) -> str | None:
-    """Words that can be stored: a terminal passes bytes on that are no text."""
-    try:
-        (words or "").encode()
-    except UnicodeEncodeError:
-        raise typer.BadParameter("is not UTF-8 text.") from None
-    return words
-
-
-NoteOption: TypeAlias = Annotated[str, typer.Option(help="Why, for the history.", metavar="TEXT", callback=_text)]
-AuthorOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option(help="Who, for the history; left out, the user of this machine.", metavar="NAME", callback=_text),
-]
 VersionOption: TypeAlias = Annotated[
     str | None,
     typer.Option("--version", help="live, editable or a number; left out, the Editable, else Live.", metavar="WHICH"),
@@ -85,7 +73,7 @@ def create(
         new = new_cloud_id(app_id)
         account = {"title": name or new} | ({"host": host} if host else {})
         made = reading.from_document({"cloud_id": new, "name": name, "account": account})
-        version = desk.portal.create(made, author=_author(author), note=note)
+        version = desk.portal.create(made, author=who_decides(author), note=note)
         _done(version, f"Made {version.cloud_id}. Next: offhook app publish {version.cloud_id}{here(data)}", json=json)
 
 
@@ -111,7 +99,7 @@ def edit(
 ) -> None:
     """Make the Editable version, a copy of Live when there is none, and change it or write it into a folder."""
     with reported(as_json=json), open_desk(data) as desk:
-        portal, by = desk.portal, _author(author)
+        portal, by = desk.portal, who_decides(author)
         version = portal.edit(parse_cloud_id(app_id), by)
         record: dict[str, Any] = {}
         if settings or removals:
@@ -143,7 +131,7 @@ def apply(
     with reported(as_json=json):
         content = folders.read(folder)
         with open_desk(data) as desk:
-            portal, name, by = desk.portal, content.app.cloud_id, _author(author)
+            portal, name, by = desk.portal, content.app.cloud_id, who_decides(author)
             proposal = portal.propose(content.app, content.theme, live=publish)
             record = {"plan": _shown(proposal, json=json)}
             if proposal.plan.lines:
@@ -175,7 +163,7 @@ def publish(
         record = {"plan": _shown(proposal, json=json)}
         if proposal.plan.lines:
             confirm(f"{name}: Publish this to all phones?", yes=yes)
-            version = desk.portal.publish(name, proposal.seen, _author(author), note)
+            version = desk.portal.publish(name, proposal.seen, who_decides(author), note)
         else:
             version = desk.portal.show(name, State.LIVE)
         _done(version, _next_step(version, data), json=json, **record)
@@ -226,7 +214,7 @@ def restore(
 ) -> None:
     """Make an old Live version the Editable, or Live again; shows what changes, and asks."""
     with reported(as_json=json), open_desk(data) as desk:
-        portal, name, by = desk.portal, parse_cloud_id(app_id), _author(author)
+        portal, name, by = desk.portal, parse_cloud_id(app_id), who_decides(author)
         proposal = portal.propose_restoring(name, number, live=publish)
         record = {"plan": _shown(proposal, json=json)}
         note = note or f"restored from version {number}"
@@ -302,7 +290,3 @@ def _which(app_id: str, which: str | None) -> State | int | None:
     if which in {State.LIVE, State.EDITABLE}:
         return State(which)
     raise Misused(f"--version takes live, editable or a number, not {which!r}.")
-
-
-def _author(named: str | None) -> str:
-    return this_user() if named is None else named

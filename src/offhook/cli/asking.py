@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -84,9 +85,9 @@ def secret_from(path: Path) -> Secret:
 
 
 def text_from(path: Path, limit_bytes: int) -> str:
-    """A document in a file, a byte order mark left out. Raises Misused."""
+    """A document in a file or, for a dash, in the input, a byte order mark left out. Raises Misused."""
     try:
-        with path.open("rb") as file:
+        with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
             content = file.read(limit_bytes + 1)
         if len(content) > limit_bytes:
             raise Misused(f"{brief(str(path))} has more than {limit_bytes:,} bytes.")

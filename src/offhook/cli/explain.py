@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 import typer
@@ -13,14 +13,25 @@ from rich.table import Table
 from rich.text import Text
 
 from offhook.cli.desk import open_desk
-from offhook.cli.exits import plain, print_object, reported
+from offhook.cli.exits import Misused, brief, plain, print_object, reported
+from offhook.cli.moments import iso, moment, shown
 from offhook.cli.options import DataOption, JsonOption, UserArgument, examples
 from offhook.core.errors import Invalid
 from offhook.core.login import parse_field
 from offhook.core.secret import Secret
-from offhook.provider.explain import Explanation, Line, Said
+from offhook.policy import document
+from offhook.policy.subject import Occasion
+from offhook.provider.circumstances import Circumstances
+from offhook.provider.explain import Asked, Explanation, Line, Said
+from offhook.provider.policyversion import State
 
 _PLAIN_WIDTH: Final = 200
+_MATCHED: Final = {True: ("yes  ", "green"), False: ("no   ", "dim"), None: ("?    ", "yellow")}
+DEVICE: Final = ("platform", "app_version", "os_version", "locale", "network", "installs", "install_id")
+DeviceOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--as-device", help=f"On such a phone; there are {', '.join(DEVICE)}.", metavar="FACT=VALUE"),
+]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -29,23 +40,67 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
     epilog=examples(
         "offhook explain ann@EXAMPLE",
         "offhook explain 'ann@EXAMPLE*'     # with the Editable version of the app",
+        "offhook explain ann@EXAMPLE --as-device platform=ios --as-device app_version=9.1 --trace",
+        "offhook explain ann@EXAMPLE --at 2027-01-31T18:00 --draft",
         "offhook explain ann@EXAMPLE --json | jq '.lines[] | select(.kept_out != [])'",
     )
 )
-def explain(who: UserArgument, data: DataOption = None, json: JsonOption = False) -> None:
+def explain(
+    who: UserArgument,
+    device: DeviceOption = None,
+    at: Annotated[str | None, typer.Option("--at", help="Then; in UTC unless it says so.", metavar="TIME")] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="By the draft of the policy, not the Live one.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="When the phone asks again, not at its sign-in.")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="Every rule, and why it matched or did not.")] = False,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
     """Show what a user gets: each key with its value, the layer it comes from, why, and what it was chosen over.
 
-    Secrets are masked. Nothing is changed, and no install is made.
+    Rules of a policy are asked as for a live answer. Secrets are masked. Nothing is changed, and no install is made.
     """
     with reported(as_json=json), open_desk(data) as desk:
         login = parse_field(who, Secret(""))
         if not login.username:
             raise Invalid.at("user", f"{who!r} names nobody; a user is written like ann@EXAMPLE")
-        explanation = desk.explain.account(login.username, login.cloud_id)
-        if json:
-            print_object(msgspec.to_builtins(explanation))
-        else:
-            _show(explanation)
+        name = login.cloud_id.name
+        policy = document.parse(desk.policies.show(name, State.EDITABLE).text) if draft else None
+        asked = _asked(device or [])
+        asked = msgspec.structs.replace(
+            asked,
+            policy=policy,
+            now_s=None if at is None else moment("--at", at),
+            occasion=Occasion.AGAIN if again else Occasion.SIGN_IN,
+        )
+        tell(desk.explain.account(login.username, login.cloud_id, asked), trace=trace, json=json)
+
+
+def tell(explanation: Explanation, *, trace: bool, json: bool) -> None:
+    """An explanation for a person or a program; every rule only where that is asked for."""
+    if not json:
+        _show(explanation)
+        if trace:
+            _show_trace(explanation)
+        return
+    record: dict[str, Any] = msgspec.to_builtins(explanation)
+    rules = record.pop("trace")
+    record["next_change_at"] = iso(record.pop("next_change_s"))
+    print_object(record | ({"trace": rules} if trace else {}))
+
+
+def _asked(words: list[str]) -> Asked:
+    """The phone that somebody supposes. Raises Misused."""
+    facts: dict[str, str] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        if name not in DEVICE:
+            raise Misused(f"--as-device takes FACT=VALUE, and {brief(name, 40)!r} is none of {', '.join(DEVICE)}.")
+        facts[name] = text
+    installs = facts.pop("installs", "1")
+    if not (installs.isascii() and installs.isdecimal() and len(installs) < 7):
+        raise Misused(f"--as-device installs takes a number, not {brief(installs, 40)!r}.")
+    install_id = facts.pop("install_id", "")
+    return Asked(msgspec.convert(facts, Circumstances), installs=int(installs), install_id=install_id)
 
 
 def _show(explanation: Explanation) -> None:
@@ -59,6 +114,8 @@ def _show(explanation: Explanation) -> None:
         for kind, said in _others(line):
             table.add_row("", Text(plain(said.value), "dim"), Text(plain(said.layer), "dim"), Text(kind + said.reason))
     console.print(table)
+    if explanation.verdict:
+        console.print(Text.assemble(("No account: ", "bold red"), plain(explanation.verdict)))
     for remark in explanation.diagnostics:
         console.print(Text.assemble(("Note: ", "yellow"), plain(str(remark))))
 
@@ -68,3 +125,14 @@ def _others(line: Line) -> Iterator[tuple[str, Said]]:
         yield "kept out: ", said
     for said in line.beaten:
         yield "beaten: ", said
+
+
+def _show_trace(explanation: Explanation) -> None:
+    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+    for one in explanation.trace:
+        word, style = _MATCHED[one.matched]
+        console.print(Text.assemble((word, style), plain(one.reason)), soft_wrap=True)
+    if not explanation.trace:
+        console.print("There are no rules.")
+    if explanation.next_change_s is not None:
+        console.print(f"This may change by itself at {shown(explanation.next_change_s)}.")

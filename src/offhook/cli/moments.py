@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from offhook.cli.exits import Misused, brief
+
 _SECONDS: Final = "_s"
+
+
+def moment(what: str, word: str) -> int:
+    """Read a moment such as `2027-01-31T18:00`, in UTC unless it says otherwise; raises Misused."""
+    try:
+        found = datetime.fromisoformat(word)
+        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        raise Misused(f"{what} takes a moment like 2027-01-31T18:00, not {brief(word, 40)!r}.") from None
 
 
 def iso(time_s: int | None) -> str | None:

@@ -50,6 +50,22 @@ UserArgument: TypeAlias = Annotated[str, typer.Argument(help="Who, such as ann@E
 CloudIdArgument: TypeAlias = Annotated[str, typer.Argument(help="Which app, such as EXAMPLE.", metavar="CLOUDID")]
 
 
+def _text(words: str | None) -> str | None:
+    """Words that can be stored: a terminal passes bytes on that are no text."""
+    try:
+        (words or "").encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("is not UTF-8 text.") from None
+    return words
+
+
+NoteOption: TypeAlias = Annotated[str, typer.Option(help="Why, for the history.", metavar="TEXT", callback=_text)]
+AuthorOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Who, for the history; left out, the user of this machine.", metavar="NAME", callback=_text),
+]
+
+
 class Who(NamedTuple):
     """A user as named on the command line."""
 
@@ -97,3 +113,8 @@ def author() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
+
+
+def who_decides(named: str | None) -> str:
+    """Who is noted in the history: the one named, else the user of this machine."""
+    return author() if named is None else named

@@ -64,6 +64,15 @@ NameOption: TypeAlias = Annotated[
         metavar="KIND=NAME",
     ),
 ]
+ApprovalOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        help="A policy that changes what more than this part of the users get needs a second person's approval.",
+        metavar="SHARE",
+        min=0,
+        max=1,
+    ),
+]
 
 
 @app.command(epilog=_CREATE)
@@ -121,6 +130,7 @@ def set_tenant(
     logout_share: ShareOption = None,
     logout_window: WindowOption = None,
     logout_floor: FloorOption = None,
+    approval_share: ApprovalOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -135,6 +145,7 @@ def set_tenant(
         )
         after = _changed(after, credential, template, common, logout_status, name)
         after = _limited(after, share=logout_share, window_s=logout_window, floor=logout_floor)
+        after = after if approval_share is None else msgspec.structs.replace(after, approval_share=approval_share)
         remarks = tenancy.check(after, desk.directory.columns(after.cloud_id))
         if after != before:
             desk.tenants.put(after)
@@ -207,6 +218,8 @@ def _show(tenant: Tenant, users: int) -> None:
     limits = tenant.logout_limits
     guard = f"{limits.share:.1%} of the users who ask within {limits.window_s:,} s, and always {limits.floor:,}"
     table.add_row("Logouts at most", guard)
+    approval = "never" if tenant.approval_share is None else f"for more than {tenant.approval_share:.1%} of the users"
+    table.add_row("Policy approved", approval)
     for kind, name in msgspec.structs.asdict(tenant.names).items():
         table.add_row(f"Name of {kind}", plain(name))
     table.add_row("Template", f"{len(tenant.template):,} characters" if tenant.template else "none")

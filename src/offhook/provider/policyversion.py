@@ -9,8 +9,6 @@ from typing import Protocol
 
 import msgspec
 
-from offhook.provider.tenant import Tenant
-
 
 class State(StrEnum):
     """Where a version stands."""
@@ -56,11 +54,8 @@ class PolicyTransaction(Protocol):
     def put(self, version: PolicyVersion) -> None:
         """Keep a version, new or changed, under its Cloud ID and number."""
 
-    def forget(self, version: PolicyVersion) -> None:
-        """Forget an Editable."""
-
-    def serve(self, tenant: Tenant, number: int) -> None:
-        """Let phones be answered by this version from now on, in the same transaction."""
+    def serve(self, cloud_id: str, number: int) -> None:
+        """Let phones be answered by this version from now on, in the same transaction; raises NotFound."""
 
 
 class PolicyStore(Protocol):

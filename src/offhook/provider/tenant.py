@@ -46,7 +46,8 @@ class Tenant(msgspec.Struct, frozen=True):
 
     `template` is Account XML with `{column}` placeholders, `common` a global answer (quick dials, dial actions,
     preferences) for all its users. `former_statuses` are kept by the store, from the first one on; so is
-    `policy`, the number of the Live policy, 0 when there is none.
+    `policy`, the number of the Live policy, 0 when there is none. A policy that changes the
+    answers of more than `approval_share` of the users needs a second person, if that is given.
     """
 
     cloud_id: str
@@ -58,6 +59,7 @@ class Tenant(msgspec.Struct, frozen=True):
     logout_limits: Limits = Limits()
     former_statuses: tuple[FormerStatus, ...] = ()
     policy: int = 0
+    approval_share: float | None = None
 
     def logout_status_of(self, held_s: int) -> int:
         """What logs a phone out that has the account of this date; 0 when it did not say which."""

@@ -10,9 +10,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from offhook.core.errors import NotFound
 from offhook.provider.policyversion import PolicyVersion, State
 from offhook.provider.ports import Clock
-from offhook.provider.tenant import Tenant
 from offhook.storage import tenants
 from offhook.storage.database import Database
 from offhook.storage.tables import policy_version as table
@@ -58,13 +58,11 @@ class PolicyTransaction:
         """As the port says."""
         self._connection.execute(_PUT, msgspec.structs.asdict(version) | {"state": version.state.value})
 
-    def forget(self, version: PolicyVersion) -> None:
+    def serve(self, cloud_id: str, number: int) -> None:
         """As the port says."""
-        this = (table.c.cloud_id == version.cloud_id) & (table.c.number == version.number)
-        self._connection.execute(sa.delete(table).where(this, table.c.state == State.EDITABLE.value))
-
-    def serve(self, tenant: Tenant, number: int) -> None:
-        """As the port says."""
+        tenant = tenants.find(self._connection, cloud_id)
+        if tenant is None:
+            raise NotFound(f"There is no Cloud ID {cloud_id} here any more.")
         tenants.put(self._connection, tenant, self._clock.now_s(), number)
 
     def _one(self, statement: sa.Select[Any], parameters: Mapping[str, Any]) -> PolicyVersion | None:
