@@ -116,7 +116,8 @@ def _said(one: Cancellation, were: str) -> str:
         f"Of {one.cloud_id}, {one.resumed:,} users {were} resumed, {one.prolonged:,} accounts {were} given their "
         f"earlier date, and {one.reactivated:,} installs {were} reactivated."
     )
-    return f"{said} {one.staying:,} installs of removed users stay held." if one.staying else said
+    said += f" {one.staying:,} installs of removed users stay held." if one.staying else ""
+    return f"{said} {one.rules:,} rules log nobody out any more until they are changed." if one.rules else said
 
 
 def _tell(record: dict[str, Any], said: str, *, json: bool) -> None:
@@ -146,5 +147,8 @@ def _line(one: Decision) -> str:
     who = f"by {plain(one.author)}" if one.author else "by the date" if one.reason is Ending.EXPIRED else "by somebody"
     users = ", ".join(plain(name) for name in one.examples)
     stage = "held" if one.held else "going on"
-    said = f"decision {one.no}: {one.users:,} users {one.reason} {who}, {shown(one.made_s)}, {one.gone:,} gone, {stage}"
+    what = f"{one.users:,} users {one.reason}"
+    if one.rule:
+        what = f"up to {one.users:,} users logged out by rule {plain(one.rule.partition('/')[0])}"
+    said = f"decision {one.no}: {what} {who}, {shown(one.made_s)}, {one.gone:,} gone, {stage}"
     return f"{said} ({users})" if users else said

@@ -15,7 +15,8 @@ class Decision(msgspec.Struct, frozen=True):
     """What somebody decided at once: who, when, on how many users, and how many of them are gone.
 
     `author` is empty when accounts came due by themselves. While it is not `held`, its users go one by one. `examples`
-    are some of those users whom it still concerns.
+    are some of those users whom it still concerns. `rule` is the id and version of the rule that decided, if one did:
+    then `users` are all there are, since nobody knows whom it will meet.
     """
 
     no: int
@@ -26,6 +27,7 @@ class Decision(msgspec.Struct, frozen=True):
     gone: int
     held: bool
     examples: tuple[str, ...]
+    rule: str = ""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -40,7 +42,8 @@ class Report(msgspec.Struct, frozen=True):
 class Cancellation(msgspec.Struct, frozen=True):
     """What withdrawing does: users resumed, accounts with their earlier date, installs active again.
 
-    The installs of removed users are `staying`, held as before: a removal cannot be undone.
+    The installs of removed users are `staying`, held as before: a removal cannot be undone. `rules` log nobody out
+    any more until they are changed.
     """
 
     cloud_id: str
@@ -48,6 +51,7 @@ class Cancellation(msgspec.Struct, frozen=True):
     prolonged: int
     reactivated: int
     staying: int
+    rules: int = 0
 
 
 class GuardStore(Protocol):

@@ -77,6 +77,7 @@ _FORGET_EARLY: Final = (
     .values(expired_by=0)
 )
 _REACTIVATE: Final = sa.update(install).where(_REVOKED).values(state="active", ended="", ended_s=0, ended_by=0)
+_RULES: Final = sa.select(sa.func.count()).select_from(decision).where(_HELD, _THE_ONE, decision.c.rule != "")
 _STAYING: Final = sa.select(sa.func.count()).select_from(install).where(_ENDED, ~_REVOKED)
 _STILL: Final = sa.exists().where(install.c.cloud_id == decision.c.cloud_id, install.c.ended_by == decision.c.no)
 _WITHDRAW: Final = sa.update(decision).where(_HELD, _THE_ONE, ~_STILL).values(stage=Stage.WITHDRAWN.value)
@@ -158,6 +159,7 @@ class GuardStore:
                 prolonged=count(subscriber, _EXPIRED, _IS_OVER),
                 reactivated=count(install, _REVOKED),
                 staying=connection.scalar(_STAYING, of) or 0,
+                rules=connection.scalar(_RULES, of) or 0,
             )
 
     def cancel(self, cloud_id: str, no: int, now_s: int) -> Cancellation:
@@ -170,9 +172,9 @@ class GuardStore:
                 connection.execute(statement, of).rowcount for statement in (_RESUME, _PROLONG, _REACTIVATE)
             )
             connection.execute(_FORGET_EARLY, of)
-            staying = connection.scalar(_STAYING, of) or 0
+            staying, rules = connection.scalar(_STAYING, of) or 0, connection.scalar(_RULES, of) or 0
             connection.execute(_WITHDRAW, of)
-        return Cancellation(cloud_id, resumed, prolonged, reactivated, staying)
+        return Cancellation(cloud_id, resumed, prolonged, reactivated, staying, rules)
 
 
 def _waiting(connection: sa.Connection, of: Mapping[str, Any]) -> int:
@@ -201,4 +203,5 @@ def _decision(connection: sa.Connection, row: sa.RowMapping) -> Decision:
         gone=row["gone"],
         held=row["stage"] == Stage.HELD.value,
         examples=tuple(examples),
+        rule=row["rule"],
     )
