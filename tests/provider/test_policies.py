@@ -164,6 +164,19 @@ def test_two_people_at_once(policies: Policies) -> None:
         policies.keep_draft(ours)
 
 
+def test_publishing_is_one_transaction(provider: Provider, policies: Policies) -> None:
+    """Where phones cannot be answered by it, there is no new Live, and the one before is Live still."""
+    first = published(policies, GOLD)
+    proposal = policies.propose("EXAMPLE", SILVER)
+    with provider.database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM tenant")
+
+    with pytest.raises(NotFound):
+        policies.publish(proposal)
+    with provider.policies.read() as transaction:
+        assert [(one.number, one.state) for one in transaction.newest_first("EXAMPLE")] == [(first.number, State.LIVE)]
+
+
 def test_pausing_and_withdrawing(provider: Provider, policies: Policies) -> None:
     """Of the Live policy alone, and at once: a draft stays as it is."""
     published(policies, GOLD + SILVER)

@@ -306,6 +306,17 @@ def test_settings_that_were_read_before_do_not_undo_a_policy(provider: Provider)
     assert provider.tenants.get("EXAMPLE").policy == number
 
 
+@pytest.mark.parametrize("damage", ["DELETE FROM policy_version", "UPDATE policy_version SET text = 'damaged'"])
+def test_a_policy_that_cannot_be_read_is_our_fault(provider: Provider, damage: str) -> None:
+    """Phones are told to come back, and never that their request is wrong or their account over."""
+    phone = provider.phone()
+    provider.has_policy(rule(sets("X-a", "1")))
+    with provider.database.begin() as connection:
+        connection.exec_driver_sql(damage)
+
+    assert [phone.asks().status, provider.signs_in().status] == [503, 503]
+
+
 # --- who is turned away ---
 
 

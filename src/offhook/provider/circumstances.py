@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -106,10 +107,12 @@ def _cut(written: str) -> str:
     return written.strip()[:MAX_FACT]
 
 
+@lru_cache(maxsize=4096)
 def _app_version(user_agent: str) -> str:
     found = _VERSION.match(user_agent)
     return found[1] if found else ""
 
 
+@lru_cache(maxsize=4096)
 def _platform(user_agent: str) -> str:
     return next((name for name, words in _PLATFORMS.items() if words.search(user_agent)), "")

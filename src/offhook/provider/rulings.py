@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from offhook.core.errors import Invalid, Unavailable
 from offhook.policy import document
 from offhook.policy.evaluate import Compiled
 from offhook.policy.resolution import Resolution
@@ -102,12 +103,21 @@ class Rulings:
         key = tenant.cloud_id, tenant.policy
         known = self._compiled.pop(key, None)
         if known is None:
-            known = Compiled(document.parse(self._store.policy(*key)))
+            known = self._compile(*key)
         # The one that was asked last goes last.
         self._compiled[key] = known
         if len(self._compiled) > MOST_COMPILED:
             del self._compiled[next(iter(self._compiled))]
         return known
+
+    def _compile(self, cloud_id: str, number: int) -> Compiled:
+        text = self._store.policy(cloud_id, number)
+        try:
+            return Compiled(document.parse(text))
+        except Invalid as error:
+            # It was good when it was published, so no phone is told that its request is not.
+            again = f"Publish it anew, with offhook policy restore {cloud_id} NUMBER"
+            raise Unavailable(f"Policy {number} of {cloud_id} cannot be read: {error.text}. {again}.") from None
 
     def supposed(self, tenant: Tenant, policy: Policy | None, now_s: int | None, phone: Case) -> Case:
         """A phone that somebody supposes: now by the Live policy, unless another moment or policy is given."""
