@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from offhook.core.errors import Conflict, Refused, Unavailable
-from offhook.provider.ports import KnownInstall, NewInstall, Sighting
+from offhook.provider.ports import KnownInstall, NewInstall, Room, Sighting
 from offhook.provider.subscriber import Argon2, Subscriber
 from offhook.provider.tenant import Tenant
 from offhook.storage.life import REPLACED, SightingStore
-from offhook.storage.signin import IN_USE_S, LOOK_UP, MAX_INSTALLS
+from offhook.storage.signin import IN_USE_S, LOOK_UP, MAX_INSTALLS, OTHERS
 from tests.world_provider import Provider, run
 
 HASH = b"h" * 32
@@ -196,3 +196,27 @@ def test_a_database_that_cannot_be_read_is_unavailable(provider: Provider) -> No
     assert answer.status == 503
     assert int(answer.headers["Retry-After"]) > 0
     assert b"install" not in answer.body
+
+
+def test_two_phones_that_sign_in_at_once_find_room_for_one(provider: Provider) -> None:
+    """Both were counted before either was kept; the second is refused, or the oldest one ends for it."""
+    user = provider.has_user("johndow@EXAMPLE")
+    one_only, oldest_ends = Room(1, "One only."), Room(1)
+    issue(provider, user, msgspec.structs.replace(new(user, 1, device="a"), room=one_only))
+
+    with pytest.raises(Refused, match="One only"):
+        issue(provider, user, msgspec.structs.replace(new(user, 2, device="b"), room=one_only))
+    issue(provider, user, msgspec.structs.replace(new(user, 3, device="a"), room=one_only))
+    issue(provider, user, msgspec.structs.replace(new(user, 4, device="c"), room=oldest_ends))
+
+    assert ids(provider) == ["I4"]
+    assert {install["ended"] for install in provider.installs()} == {"", "limit"}
+
+
+def test_phones_are_counted_with_an_index(provider: Provider) -> None:
+    """Of a user with very many installs among very many users."""
+    values = {"cloud_id": "", "subscriber_id": 1, "device": ""}
+
+    plan = provider.database.reader.execute(f"EXPLAIN QUERY PLAN {OTHERS}", values).fetchall()
+
+    assert any(step[3].startswith("SEARCH install USING INDEX install_by_subscriber") for step in plan)

@@ -59,7 +59,7 @@ class Circumstances(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def kept(self) -> Circumstances:
         """What is kept of it: where somebody was is nobody's business afterwards."""
-        return msgspec.structs.replace(self, network="")
+        return msgspec.structs.replace(self, network="") if self.network else self
 
     def fact(self, fact: Fact) -> str:
         """One of them as a text; those of the moment are not among them."""

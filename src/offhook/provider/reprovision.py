@@ -12,6 +12,7 @@ from offhook.core.secret import Discreet
 from offhook.policy.resolution import Logout, Refusal, Resolution, Verdict
 from offhook.provider.againrequest import AgainRequest
 from offhook.provider.authenticity import WRONG, Authenticity, hashes
+from offhook.provider.circumstances import Circumstances
 from offhook.provider.compose import Composer, Grant
 from offhook.provider.dating import Dating
 from offhook.provider.fleetguard import RETRY_AFTER_S, FleetGuard
@@ -93,7 +94,8 @@ class Reprovision:
     async def account(self, request: AgainRequest) -> Outcome:
         """The account of the install's user. Raises Refused, TooMany, Unavailable; a fault never logs anybody out."""
         standing = await self._recognised(request)
-        case, seen = self._case(standing, request), self._seen(standing, request, ACCOUNT)
+        told = request.circumstances.over(standing.circumstances)
+        case, seen = self._case(standing, told), self._seen(standing, request, told, ACCOUNT)
         known = self._sightings.served(standing.install_id)
         dating = Dating.of(case, standing.modified_s, standing.served if known is None else known)
         self._sightings.saw(seen)
@@ -140,7 +142,8 @@ class Reprovision:
         No install has a date of its own for it. So where rules make it vary, a date says nothing: only equal bytes do.
         """
         standing = await self._recognised(request)
-        case, seen = self._case(standing, request), self._seen(standing, request, GLOBAL)
+        told = request.circumstances.over(standing.circumstances)
+        case, seen = self._case(standing, told), self._seen(standing, request, told, GLOBAL)
         if decided := await self._decided(standing, seen.seen_s):
             return await self._logout(standing, decided, seen)
         edition = Edition.of_global(standing.tenant.cloud_id, standing.subscriber_id, standing.modified_s)
@@ -152,15 +155,13 @@ class Reprovision:
         answer = self._composer.common(standing.tenant, subscriber, case.resolve(subscriber))
         return self._answer(edition, standing, request, answer.dumps(), by_date=not varies)
 
-    def _case(self, standing: Standing, request: AgainRequest) -> Case:
-        told = request.circumstances.over(standing.circumstances)
+    def _case(self, standing: Standing, told: Circumstances) -> Case:
         return self._rulings.again(standing.tenant, standing.subscriber_id, told, standing.install_id)
 
-    def _seen(self, standing: Standing, request: AgainRequest, service: str) -> Sighting:
+    def _seen(self, standing: Standing, request: AgainRequest, told: Circumstances, service: str) -> Sighting:
         """The note of a request; what counts for the fleet guard counts from here on."""
         self._guard.asked(standing)
-        owner = standing.install_id
-        edition = Edition(service, owner, 0)
+        edition = Edition.of_account(standing.install_id, 0)
         if service == GLOBAL:
             edition = Edition.of_global(standing.tenant.cloud_id, standing.subscriber_id, 0)
         return Sighting(
@@ -169,7 +170,7 @@ class Reprovision:
             edition.held_s(request.claim),
             request.user_agent,
             self._proved(standing, request),
-            circumstances=request.circumstances.over(standing.circumstances).kept(),
+            circumstances=told,
         )
 
     async def _recognised(self, request: AgainRequest) -> Standing:

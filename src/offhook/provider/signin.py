@@ -277,7 +277,7 @@ class SignIn:
             device=entrant.inputs.device,
             user_agent=user_agent[:MAX_LABEL],
             created_s=case.now_s,
-            circumstances=case.circumstances.kept(),
+            circumstances=case.circumstances,
         )
 
     def _sighting(self, grant: Grant, request: SignInRequest, case: Case, served: Served | None) -> Sighting:
@@ -286,7 +286,7 @@ class SignIn:
             self._clock.now_s(),
             0,
             request.user_agent[:MAX_LABEL],
-            circumstances=case.circumstances.kept(),
+            circumstances=case.circumstances,
             served=served,
         )
 

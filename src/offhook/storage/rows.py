@@ -79,8 +79,8 @@ def read_circumstances(text: str) -> Circumstances:
 
 
 def write_circumstances(circumstances: Circumstances) -> str:
-    """The same as it is kept."""
-    return _text(circumstances)
+    """The same as it is kept: without where the phone was, which is nobody's business afterwards."""
+    return _text(circumstances.kept())
 
 
 def read_served(row: ReadRow) -> Served:
