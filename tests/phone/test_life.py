@@ -21,6 +21,7 @@ from tests.world_portal import ADDRESS, account, xml_answer
 HOUR_S = 3600
 DAY_S = 86400
 CALL = events.CallBegan("204")
+IMPOSSIBLE = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
 LATE = refusal(503, retry_after="7200")
 
 
@@ -403,6 +404,42 @@ def test_a_server_that_asks_for_time_gets_it() -> None:
     play.live(7300, (100, events.NetworkBack()), (200, events.Button()))
 
     assert play.times("account part") == [0, 200]
+
+
+def test_an_edit_waits_until_the_server_allows() -> None:
+    """It asks as soon as it may (D9, D11), also where nothing is asked by itself."""
+    for interval in ("3600", "0"):
+        play = phone(world_with(extProvInterval=interval))
+        play.live(1)
+        play.forget()
+        play.world.instead["again"] = LATE
+
+        play.live(7300, (10, events.Button()), (20, events.Edit("codecOrder", "3")))
+
+        assert play.times("account part") == ([0, 10] if interval == "3600" else [10]) + [7210]
+
+
+@pytest.mark.parametrize("key", ["extProvUrl", "extProvInterval", "extProvLogoutStatusCode", "X-install-id"])
+def test_what_is_the_providers_is_not_edited(key: str) -> None:
+    """The user's rank beats the provider's, so a logout would never reach the phone again."""
+    play = phone()
+    before = play.saved.account.text(key)
+
+    play.live(10, (1, events.Edit(key, "0")), fresh=True)
+
+    assert play.saved.account.text(key) == before
+    assert [show.message.partition(":")[0] for show in play.all_of(Show)] == [f"{key} cannot be changed here"]
+
+
+def test_a_header_that_makes_no_sense_changes_nothing() -> None:
+    """Nor does it end the phone: dates that no calendar has are none."""
+    play = phone()
+    play.world.instead["again"] = refusal(503, retry_after=IMPOSSIBLE, date="Sun, 15 Mar 2026 00:00:00 GMT")
+    play.world.instead["common"] = Response(200, {"last-modified": IMPOSSIBLE}, b"<p/>")
+
+    play.live(100)
+
+    assert play.times("account part") == [0, 15, 45]
 
 
 def test_online_again_asks_soon() -> None:

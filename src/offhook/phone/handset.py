@@ -43,7 +43,7 @@ from offhook.phone.kept import Kept
 from offhook.phone.keystore import FileKeystore, Keystore
 from offhook.phone.life import Life
 from offhook.phone.portal import Portal
-from offhook.phone.restoring import restore
+from offhook.phone.restoring import move_in
 from offhook.phone.saved import Saved
 from offhook.phone.vault import Opened, Vault
 
@@ -108,7 +108,7 @@ class Handset:
             pinned = pinned or opened.left.portal_key
         device, now = self.device(), self.clock()
         saved = yield from sign_in(login, portal, device, now, pinned=pinned, earlier=opened.saved, strict=strict)
-        return (yield from restore(saved))
+        return (yield from move_in(saved, device, strict=strict))
 
     def living(self, *, fresh: bool = False, strict: bool = False) -> Life:
         """The life of this phone from now on, to be driven while `alone`; `fresh` as in `Life`."""
