@@ -24,17 +24,15 @@ def every_change_arrives_in_time(
     """A phone that can reach the server has every change within its interval, within 24 hours for the portal part."""
     for check, interval_s in intervals.items():
         horizon_s = phone.heap.now_s - interval_s - LEEWAY_S
-        if interval_s and phone.reaching_s.get(check.value, NEVER) <= horizon_s:
-            since = {name: marks.since(horizon_s) for name, marks in _carried(check, user, truth).items()}
-            if seen := _not_among(since, held(check, saved, truth)):
+        if interval_s and phone.reaching_s.get(check, NEVER) <= horizon_s:
+            if seen := _missed(_carried(check, user, truth), held(check, saved, truth), horizon_s):
                 return f"{check.value}, asked for every {interval_s:,} s: {seen}"
     return ""
 
 
 def an_answer_brings_every_change(check: Check, since_s: float, saved: Saved, user: User, truth: Truth) -> str:
     """A phone that can reach the server has every change: what was true when the server answered, or later."""
-    since = {name: marks.since(since_s) for name, marks in _carried(check, user, truth).items()}
-    seen = _not_among(since, held(check, saved, truth))
+    seen = _missed(_carried(check, user, truth), held(check, saved, truth), since_s)
     return f"after an answer of the {check.value}: {seen}" if seen else ""
 
 
@@ -123,8 +121,8 @@ def no_secret_is_told(text: str) -> str:
 
 def no_answer_is_older(check: str, said: Mapping[str, str], truth: Mapping[str, Marks]) -> str:
     """The server's answer is at no time older than what the phone already had: it is what was decided last."""
-    wrong = {name: (said.get(name), marks.now) for name, marks in truth.items() if said.get(name) != marks.now}
-    return "; ".join(f"{check}: {name} is {was!r} and should be {now!r}" for name, (was, now) in wrong.items())
+    wrong = [name for name, marks in truth.items() if said.get(name) != marks.now]
+    return "; ".join(f"{check}: {name} is {said.get(name)!r} and should be {truth[name].now!r}" for name in wrong)
 
 
 def dates_only_grow(check: str, before: tuple[str, bytes], after: tuple[str, bytes]) -> str:
@@ -168,10 +166,12 @@ def _carried(check: Check, user: User, truth: Truth) -> dict[str, Marks]:
             return truth.portal(user)
 
 
-def _not_among(since: Mapping[str, list[str]], has: Mapping[str, str]) -> str:
-    for name, possible in since.items():
-        if has.get(name) not in possible:
-            return f"{name} is {has.get(name)!r} and should be {possible[-1]!r}"
+def _missed(carried: Mapping[str, Marks], has: Mapping[str, str], since_s: float) -> str:
+    """The first mark that is neither what it is now nor anything that it was since then."""
+    for name, marks in carried.items():
+        mark = has.get(name)
+        if mark != marks.now and mark not in marks.since(since_s):
+            return f"{name} is {mark!r} and should be {marks.now!r}"
     return ""
 
 

@@ -226,13 +226,15 @@ class Phone:
         """Perform the conversation until it waits for something."""
         error: OffhookError | None = None
         flow = self.flow
+        # Nothing that a phone does by itself takes time.
+        now = Moment(self.monotonic_s(), self.wall())
         try:
             while True:
                 command = flow.send(reply) if error is None else flow.throw(error)
                 error = None
                 match command:
                     case Look():
-                        reply = Moment(self.monotonic_s(), self.wall())
+                        reply = now
                     case Wait(until_s=until_s):
                         event = self._next(until_s)
                         if event is None:

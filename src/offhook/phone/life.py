@@ -242,6 +242,8 @@ class Life:
 
     def _meet(self, event: Event) -> Flow[None]:
         """Take note of an event; what it makes possible is done afterwards."""
+        if isinstance(event, TimePassed):
+            return
         now_s = (yield from look()).monotonic_s
         match event:
             case events.Quit():

@@ -71,6 +71,8 @@ class Postbox:
 
     def deliver(self) -> Flow[None]:
         """Try everything that is due."""
+        if not self.letters and self.tokens is None:
+            return
         now_s = (yield from look()).monotonic_s
         for letter in tuple(self.letters.values()):
             if letter.due.is_over(now_s):
