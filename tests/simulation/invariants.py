@@ -66,9 +66,9 @@ def nothing_of_the_user_is_lost(made: Things, saved: Saved | None, backup: Backu
     return f"{lost}, in {'the record' if saved else 'the backup' if backup else 'nothing'}" if lost else ""
 
 
-def nobody_gets_anothers_things(saved: Saved) -> str:
+def nobody_gets_anothers_things(saved: Saved, found: Mapping[str, str]) -> str:
     """Nobody gets another user's backup."""
-    stranger = things.of_others(things.of_record(saved), saved.username)
+    stranger = things.of_others(found, saved.username)
     return f"the record of {saved.username}: {stranger}" if stranger else ""
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from offhook.core.webservice import Response
+from offhook.core.webservice import Definition, Response
 from offhook.phone import checks
 from offhook.phone.checks import Check
 from offhook.phone.commands import Answer
@@ -46,7 +46,7 @@ class Judge:
         self.owed: dict[int, dict[Check, float]] = {}
         self.part_s: dict[int, dict[str, float]] = {}
         # What a phone's record says about them, with the record, since reading it takes a while.
-        self.intervals: dict[int, tuple[Saved, dict[Check, int]]] = {}
+        self.intervals: dict[int, tuple[Saved, dict[Check, Definition], dict[Check, int]]] = {}
 
     # --- the server --------------------------------------------------------------------------------------------------
 
@@ -252,20 +252,21 @@ class Judge:
     def _intervals(self, number: int, saved: Saved) -> dict[Check, int]:
         known = self.intervals.get(number)
         if known is None or known[0] is not saved:
-            known = self.intervals[number] = saved, checks.intervals(saved, checks.definitions(saved))
-        return known[1]
+            services = checks.definitions(saved) if known is None or known[0].account is not saved.account else known[1]
+            known = self.intervals[number] = saved, services, checks.intervals(saved, services)
+        return known[2]
 
     def told(self, phone: Phone, text: str) -> None:
         """The phone said something to somebody."""
         self._require(invariants.no_secret_is_told, text, phone=phone)
 
-    def kept(self, phone: Phone, saved: Saved) -> None:
-        """The phone has put a record on its disk."""
-        self._require(invariants.nobody_gets_anothers_things, saved, phone=phone)
+    def kept(self, phone: Phone, saved: Saved, found: Mapping[str, str]) -> None:
+        """The phone has put a record on its disk, with these things of its user."""
+        self._require(invariants.nobody_gets_anothers_things, saved, found, phone=phone)
         made = phone.things.get(saved.owner)
-        if made is not None and made.lost_at_a_glance(saved):
-            found = phone.handset.kept.take_backup(saved.owner)
-            backup = found.backup if found else None
+        if made is not None and made.lost(found):
+            sealed = phone.handset.kept.take_backup(saved.owner)
+            backup = sealed.backup if sealed else None
             self._require(invariants.nothing_of_the_user_is_lost, made, saved, backup, phone=phone)
 
     def edited(self, phone: Phone) -> None:

@@ -119,7 +119,8 @@ def owner(cloud_id: CloudId, username: str) -> str:
 
 def users_own(document: Document) -> dict[str, Value]:
     """The values that the user chose and that are in force."""
-    return {key: value for key, value in document.values().items() if is_users(value.rank, value.source)}
+    own = ((key, settled.value) for key, settled in document.keys.items())
+    return {key: value for key, value in own if is_users(value.rank, value.source)}
 
 
 def is_users(rank: int, source: str) -> bool:
