@@ -10,29 +10,30 @@ from offhook.phone.checks import Check
 from offhook.phone.saved import Left, Saved
 from tests.simulation import things
 from tests.simulation.phone import INSTALL_KEY, NEVER, Phone
+from tests.simulation.record import Record
 from tests.simulation.server import holds_secret
 from tests.simulation.things import Things
-from tests.simulation.truth import ACCOUNT_MARKS, COMMON_MARK, DIAL_MARK, Install, Marks, Truth, User
+from tests.simulation.truth import Install, Marks
 
 # Network and timeouts come on top of an interval: base and theme together, the account before the global part.
 LEEWAY_S = 180
 
 
-def every_change_arrives_in_time(
-    phone: Phone, saved: Saved, user: User, truth: Truth, intervals: Mapping[Check, int]
-) -> str:
+def every_change_arrives_in_time(phone: Phone, record: Record, carried: Mapping[Check, Mapping[str, Marks]]) -> str:
     """A phone that can reach the server has every change within its interval, within 24 hours for the portal part."""
-    for check, interval_s in intervals.items():
+    for check, interval_s in record.intervals.items():
         horizon_s = phone.heap.now_s - interval_s - LEEWAY_S
-        if interval_s and phone.reaching_s.get(check, NEVER) <= horizon_s:
-            if seen := _missed(_carried(check, user, truth), held(check, saved, truth), horizon_s):
-                return f"{check.value}, asked for every {interval_s:,} s: {seen}"
+        due = interval_s and phone.reaching_s.get(check, NEVER) <= horizon_s
+        if due and (seen := _missed(carried[check], record.held(check), horizon_s)):
+            return f"{check.value}, asked for every {interval_s:,} s: {seen}"
     return ""
 
 
-def an_answer_brings_every_change(check: Check, since_s: float, saved: Saved, user: User, truth: Truth) -> str:
+def an_answer_brings_every_change(
+    check: Check, since_s: float, record: Record, carried: Mapping[Check, Mapping[str, Marks]]
+) -> str:
     """A phone that can reach the server has every change: what was true when the server answered, or later."""
-    seen = _missed(_carried(check, user, truth), held(check, saved, truth), since_s)
+    seen = _missed(carried[check], record.held(check), since_s)
     return f"after an answer of the {check.value}: {seen}" if seen else ""
 
 
@@ -141,29 +142,6 @@ def who_is_right_is_known(install: Install, status: int) -> str:
 def nothing_breaks(what: str, error: BaseException) -> str:
     """No code of ours meets anything that it is not made for."""
     return f"{what}: {type(error).__name__}: {error}"
-
-
-def held(check: Check, saved: Saved, truth: Truth) -> dict[str, str]:
-    """The marks that a record carries."""
-    match check:
-        case Check.ACCOUNT:
-            keys = saved.account.keys
-            return {name: keys[name].value.content for name in ACCOUNT_MARKS if name in keys}
-        case Check.GLOBAL:
-            dials = {item.id: item.display_name for item in saved.quick_dials}
-            return {COMMON_MARK: saved.preferences.text(COMMON_MARK), DIAL_MARK: dials.get(DIAL_MARK, "")}
-        case Check.PORTAL:
-            return {"X-mark-app": saved.account.text("X-mark-app"), "theme": truth.themes.get(saved.theme, "unknown")}
-
-
-def _carried(check: Check, user: User, truth: Truth) -> dict[str, Marks]:
-    match check:
-        case Check.ACCOUNT:
-            return truth.account(user)
-        case Check.GLOBAL:
-            return truth.common(user)
-        case Check.PORTAL:
-            return truth.portal(user)
 
 
 def _missed(carried: Mapping[str, Marks], has: Mapping[str, str], since_s: float) -> str:

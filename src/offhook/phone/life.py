@@ -8,7 +8,7 @@ A phone at rest holds its record and a few moments, and waits in one `Wait`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -115,7 +115,7 @@ class Life:
     def _do_what_is_due(self) -> Flow[None]:
         now_s = (yield from look()).monotonic_s
         if self.farewell is None and self.saved is not None:
-            due = [check for check in Check if check in self.due and self.due[check].is_over(now_s)]
+            due = {check for check, planned in self.due.items() if planned.is_over(now_s)}
             if due:
                 yield from self._ask(due)
         if not self.over:
@@ -124,7 +124,7 @@ class Life:
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    def _ask(self, due: list[Check]) -> Flow[None]:
+    def _ask(self, due: Collection[Check]) -> Flow[None]:
         """Ask the services that are due, and take note of what happened while we waited for their answers."""
         yield from self._enter(State.REPROVISIONING)
         for check in Check:
@@ -266,8 +266,6 @@ class Life:
                 self.farewell = self.farewell or ""
             case events.Edit() | events.DialAdded():
                 yield from self._edit(event, now_s)
-            case _:
-                pass
 
     def _end_calls(self, number: str, now_s: float) -> Flow[None]:
         """Write the calls that are over into the history, which stays with the user also when the disk is full now."""
