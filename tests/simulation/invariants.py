@@ -19,21 +19,19 @@ from tests.simulation.truth import Install, Marks
 LEEWAY_S = 180
 
 
-def every_change_arrives_in_time(phone: Phone, record: Record, carried: Mapping[Check, Mapping[str, Marks]]) -> str:
+def every_change_arrives_in_time(phone: Phone, record: Record) -> str:
     """A phone that can reach the server has every change within its interval, within 24 hours for the portal part."""
     for check, interval_s in record.intervals.items():
         horizon_s = phone.heap.now_s - interval_s - LEEWAY_S
         due = interval_s and phone.reaching_s.get(check, NEVER) <= horizon_s
-        if due and (seen := _missed(carried[check], record.held(check), horizon_s)):
+        if due and (seen := _missed(record.carried[check], record.held(check), horizon_s)):
             return f"{check.value}, asked for every {interval_s:,} s: {seen}"
     return ""
 
 
-def an_answer_brings_every_change(
-    check: Check, since_s: float, record: Record, carried: Mapping[Check, Mapping[str, Marks]]
-) -> str:
+def an_answer_brings_every_change(check: Check, since_s: float, record: Record) -> str:
     """A phone that can reach the server has every change: what was true when the server answered, or later."""
-    seen = _missed(carried[check], record.held(check), since_s)
+    seen = _missed(record.carried[check], record.held(check), since_s)
     return f"after an answer of the {check.value}: {seen}" if seen else ""
 
 

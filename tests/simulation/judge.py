@@ -224,12 +224,10 @@ class Judge:
             return
         owed = self.owed.get(phone.number)
         if life.state is State.RUNNING and not phone.inbox and owed and not life.news:
-            record, carried = self._record(phone, life.saved), self.truth.carried(self._user_of(life.saved))
+            record = self._record(phone, life.saved)
             for check, served_s in owed.items():
                 if phone.reaching_s.get(check, float("inf")) <= self.heap.now_s:
-                    self._require(
-                        *(invariants.an_answer_brings_every_change, check, served_s, record, carried), phone=phone
-                    )
+                    self._require(invariants.an_answer_brings_every_change, check, served_s, record, phone=phone)
             owed.clear()
 
     def look_at(self, phone: Phone) -> None:
@@ -241,11 +239,10 @@ class Judge:
             self._require(invariants.who_is_told_leaves, phone, phone=phone)
         if life.farewell is not None or phone.busy_since_s:
             return
-        user = self._user_of(life.saved)
         horizon = phone.free_since_s + invariants.LEEWAY_S
         if horizon < self.heap.now_s and not life.news:
             record = self._record(phone, life.saved)
-            self._require(invariants.every_change_arrives_in_time, phone, record, self.truth.carried(user), phone=phone)
+            self._require(invariants.every_change_arrives_in_time, phone, record, phone=phone)
 
     def _record(self, phone: Phone, saved: Saved) -> Record:
         known = self.records.get(phone.number)
@@ -322,11 +319,9 @@ class Judge:
             # Who expired a moment ago has not asked since.
             reason = self.truth.reason_out(install, self.server.clock.now_s() - HALF_A_DAY_S)
             self._require(invariants.who_should_be_out_is_told, install, reason, 0, phone=phone)
-            record, carried = self._record(phone, life.saved), self.truth.carried(self._user_of(life.saved))
+            record = self._record(phone, life.saved)
             for check in Check:
-                self._require(
-                    *(invariants.an_answer_brings_every_change, check, self.heap.now_s, record, carried), phone=phone
-                )
+                self._require(*(invariants.an_answer_brings_every_change, check, self.heap.now_s, record), phone=phone)
 
     def _user_of(self, saved: Saved) -> User:
         return self.truth.installs[saved.account.text(INSTALL_KEY)].user

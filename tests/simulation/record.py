@@ -6,6 +6,7 @@ from offhook.core.webservice import Definition
 from offhook.phone import checks
 from offhook.phone.checks import Check
 from offhook.phone.saved import Saved
+from tests.simulation.phone import INSTALL_KEY
 from tests.simulation.truth import ACCOUNT_MARKS, APP_MARK, COMMON_MARK, DIAL_MARK, Truth
 
 
@@ -17,6 +18,8 @@ class Record:
         same = before is not None and before.saved.account is saved.account
         self.services: dict[Check, Definition] = before.services if before and same else checks.definitions(saved)
         self.intervals = checks.intervals(saved, self.services)
+        self.user = truth.installs[saved.account.text(INSTALL_KEY)].user
+        self.carried = truth.carried(self.user)
         self._held: dict[Check, dict[str, str]] = {}
 
     def held(self, check: Check) -> dict[str, str]:

@@ -60,6 +60,8 @@ class Postbox:
 
     def next_s(self) -> float | None:
         """The moment of the next attempt."""
+        if not self.letters:
+            return self.tokens_due.at_s
         moments = [letter.due.at_s for letter in self.letters.values()] + [self.tokens_due.at_s]
         return min((at_s for at_s in moments if at_s is not None), default=None)
 
