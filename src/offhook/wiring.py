@@ -7,7 +7,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -23,7 +23,7 @@ from offhook.portal.published import Aside, Published
 from offhook.portal.versions import State
 from offhook.provider.authenticity import Authenticity
 from offhook.provider.compose import Composer
-from offhook.provider.definitions import account_keys, definitions
+from offhook.provider.definitions import all_keys
 from offhook.provider.directory import Directory
 from offhook.provider.explain import Explain
 from offhook.provider.fleetguard import FleetGuard
@@ -110,10 +110,10 @@ class Parts:
         self.composer = Composer(self.sealer)
         self.sightings = Sightings(SightingStore(database))
 
-    def definitions(self, cloud_id: str, public_url: str) -> dict[str, str]:
+    def definitions(self, cloud_id: str, public_url: str) -> Mapping[str, str]:
         """Our own web service definitions for a Cloud ID, also for one that has no tenant here yet."""
         tenant = self.served_tenants.find(cloud_id) or Tenant(cloud_id)
-        return definitions(tenant, public_url) | account_keys(tenant, public_url)
+        return all_keys(tenant, public_url)
 
 
 class Desk:
@@ -274,7 +274,7 @@ def _flushing(sightings: Sightings, log: Events) -> Iterator[None]:
 
 
 def _published(parts: Parts, public_url: str, world: World) -> Published:
-    def ours(cloud_id: str) -> dict[str, str]:
+    def ours(cloud_id: str) -> Mapping[str, str]:
         return parts.definitions(cloud_id, public_url) if public_url else {}
 
     store = PublishedStore(parts.database)

@@ -74,11 +74,12 @@ class LossyDisk:
 
     def names(self, folder: Path) -> list[str]:
         depth = len(folder.parts)
-        return sorted({path.parts[depth] for path in self.live if folder in path.parents})
+        return sorted({path.parts[depth] for path in self.live if path.parts[:depth] == folder.parts != path.parts})
 
     def make_folder(self, folder: Path) -> None:
         self._moment()
-        self.folders |= {folder, *folder.parents}
+        if folder not in self.folders:
+            self.folders |= {folder, *folder.parents}
 
     def after_power_loss(self, random: Random) -> LossyDisk:
         """What the next start finds."""

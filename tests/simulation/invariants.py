@@ -10,31 +10,28 @@ from offhook.phone.checks import Check
 from offhook.phone.saved import Left, Saved
 from tests.simulation import things
 from tests.simulation.phone import INSTALL_KEY, NEVER, Phone
+from tests.simulation.record import Record
 from tests.simulation.server import holds_secret
 from tests.simulation.things import Things
-from tests.simulation.truth import ACCOUNT_MARKS, COMMON_MARK, DIAL_MARK, Install, Marks, Truth, User
+from tests.simulation.truth import Install, Marks
 
 # Network and timeouts come on top of an interval: base and theme together, the account before the global part.
 LEEWAY_S = 180
 
 
-def every_change_arrives_in_time(
-    phone: Phone, saved: Saved, user: User, truth: Truth, intervals: Mapping[Check, int]
-) -> str:
+def every_change_arrives_in_time(phone: Phone, record: Record) -> str:
     """A phone that can reach the server has every change within its interval, within 24 hours for the portal part."""
-    for check, interval_s in intervals.items():
+    for check, interval_s in record.intervals.items():
         horizon_s = phone.heap.now_s - interval_s - LEEWAY_S
-        if interval_s and phone.reaching_s.get(check.value, NEVER) <= horizon_s:
-            since = {name: marks.since(horizon_s) for name, marks in _carried(check, user, truth).items()}
-            if seen := _not_among(since, held(check, saved, truth)):
-                return f"{check.value}, asked for every {interval_s:,} s: {seen}"
+        due = interval_s and phone.reaching_s.get(check, NEVER) <= horizon_s
+        if due and (seen := _missed(record.carried[check], record.held(check), horizon_s)):
+            return f"{check.value}, asked for every {interval_s:,} s: {seen}"
     return ""
 
 
-def an_answer_brings_every_change(check: Check, since_s: float, saved: Saved, user: User, truth: Truth) -> str:
+def an_answer_brings_every_change(check: Check, since_s: float, record: Record) -> str:
     """A phone that can reach the server has every change: what was true when the server answered, or later."""
-    since = {name: marks.since(since_s) for name, marks in _carried(check, user, truth).items()}
-    seen = _not_among(since, held(check, saved, truth))
+    seen = _missed(record.carried[check], record.held(check), since_s)
     return f"after an answer of the {check.value}: {seen}" if seen else ""
 
 
@@ -68,9 +65,9 @@ def nothing_of_the_user_is_lost(made: Things, saved: Saved | None, backup: Backu
     return f"{lost}, in {'the record' if saved else 'the backup' if backup else 'nothing'}" if lost else ""
 
 
-def nobody_gets_anothers_things(saved: Saved) -> str:
+def nobody_gets_anothers_things(saved: Saved, found: Mapping[str, str]) -> str:
     """Nobody gets another user's backup."""
-    stranger = things.of_others(things.of_record(saved), saved.username)
+    stranger = things.of_others(found, saved.username)
     return f"the record of {saved.username}: {stranger}" if stranger else ""
 
 
@@ -123,8 +120,8 @@ def no_secret_is_told(text: str) -> str:
 
 def no_answer_is_older(check: str, said: Mapping[str, str], truth: Mapping[str, Marks]) -> str:
     """The server's answer is at no time older than what the phone already had: it is what was decided last."""
-    wrong = {name: (said.get(name), marks.now) for name, marks in truth.items() if said.get(name) != marks.now}
-    return "; ".join(f"{check}: {name} is {was!r} and should be {now!r}" for name, (was, now) in wrong.items())
+    wrong = [name for name, marks in truth.items() if said.get(name) != marks.now]
+    return "; ".join(f"{check}: {name} is {said.get(name)!r} and should be {truth[name].now!r}" for name in wrong)
 
 
 def dates_only_grow(check: str, before: tuple[str, bytes], after: tuple[str, bytes]) -> str:
@@ -145,33 +142,12 @@ def nothing_breaks(what: str, error: BaseException) -> str:
     return f"{what}: {type(error).__name__}: {error}"
 
 
-def held(check: Check, saved: Saved, truth: Truth) -> dict[str, str]:
-    """The marks that a record carries."""
-    match check:
-        case Check.ACCOUNT:
-            keys = saved.account.keys
-            return {name: keys[name].value.content for name in ACCOUNT_MARKS if name in keys}
-        case Check.GLOBAL:
-            dials = {item.id: item.display_name for item in saved.quick_dials}
-            return {COMMON_MARK: saved.preferences.text(COMMON_MARK), DIAL_MARK: dials.get(DIAL_MARK, "")}
-        case Check.PORTAL:
-            return {"X-mark-app": saved.account.text("X-mark-app"), "theme": truth.themes.get(saved.theme, "unknown")}
-
-
-def _carried(check: Check, user: User, truth: Truth) -> dict[str, Marks]:
-    match check:
-        case Check.ACCOUNT:
-            return truth.account(user)
-        case Check.GLOBAL:
-            return truth.common(user)
-        case Check.PORTAL:
-            return truth.portal(user)
-
-
-def _not_among(since: Mapping[str, list[str]], has: Mapping[str, str]) -> str:
-    for name, possible in since.items():
-        if has.get(name) not in possible:
-            return f"{name} is {has.get(name)!r} and should be {possible[-1]!r}"
+def _missed(carried: Mapping[str, Marks], has: Mapping[str, str], since_s: float) -> str:
+    """The first mark that is neither what it is now nor anything that it was since then."""
+    for name, marks in carried.items():
+        mark = has.get(name)
+        if mark != marks.now and mark not in marks.since(since_s):
+            return f"{name} is {mark!r} and should be {marks.now!r}"
     return ""
 
 

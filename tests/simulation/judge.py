@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
 from offhook.core.webservice import Response
-from offhook.phone import checks
 from offhook.phone.checks import Check
 from offhook.phone.commands import Answer
 from offhook.phone.reports import REMOVAL
@@ -20,6 +19,7 @@ from tests.simulation.clock import Heap
 from tests.simulation.finding import Finding
 from tests.simulation.network import AGAIN, Exchange
 from tests.simulation.phone import INSTALL_KEY, Phone
+from tests.simulation.record import Record
 from tests.simulation.server import Server
 from tests.simulation.truth import COMMON_MARK, DIAL_MARK, Install, Marks, Truth, User
 
@@ -30,6 +30,7 @@ _DIAL: Final = re.compile(rb'<item id="mark"[^>]*>\s*<displayName>(\d+)<')
 _THEME: Final = re.compile(rb'"name":"mark (\d+)"')
 _AGAIN: Final = {AGAIN_PATH: Check.ACCOUNT, AGAIN_GLOBAL_PATH: Check.GLOBAL}
 _PARTS: Final = {"base": Check.PORTAL, "theme": Check.PORTAL}
+_CHECKS: Final = {check.value: check for check in Check}
 
 
 HALF_A_DAY_S: Final = 43200
@@ -45,8 +46,7 @@ class Judge:
         # What each phone has to have when it rests, by check: what was true at that moment, or later.
         self.owed: dict[int, dict[Check, float]] = {}
         self.part_s: dict[int, dict[str, float]] = {}
-        # What a phone's record says about them, with the record, since reading it takes a while.
-        self.intervals: dict[int, tuple[Saved, dict[Check, int]]] = {}
+        self.records: dict[int, Record] = {}
 
     # --- the server --------------------------------------------------------------------------------------------------
 
@@ -59,7 +59,8 @@ class Judge:
         self.answers[said] = self.answers.get(said, 0) + 1
         if served.status >= 400:
             self._require(invariants.no_secret_is_told, served.body.decode("latin-1"), phone=exchange.phone)
-        self._require(invariants.no_secret_is_told, self.server.noted.leak)
+        if self.server.noted.leak:
+            self._require(invariants.no_secret_is_told, self.server.noted.leak)
         if path in _AGAIN:
             self._served_again(exchange, _AGAIN[path], served.status)
         elif path == REMOVED_PATH:
@@ -100,16 +101,16 @@ class Judge:
     def _judge_content(self, exchange: Exchange, check: Check, install: Install) -> None:
         served = exchange.served
         assert served is not None
-        carried = self.truth.account(install.user) if check is Check.ACCOUNT else self.truth.common(install.user)
+        carried = self.truth.carried(install.user)[check]
         if served.status == 200:
             said = marks_of(served.body)
             now = (served.headers.get("Last-Modified", ""), served.body)
-            before = install.said.get(check.value)
+            before = install.said.get(check)
             if before:
                 self._require(invariants.dates_only_grow, check.value, before, now, phone=exchange.phone)
-            install.said[check.value] = now
+            install.said[check] = now
         elif (saved := self._saved_of(exchange, install)) is not None:
-            said = invariants.held(check, saved, self.truth)
+            said = self._record(exchange.phone, saved).held(check)
         else:
             return
         self._require(
@@ -187,30 +188,30 @@ class Judge:
             self._reached(phone, service, exchange.served_s)
         else:
             check = _PARTS.get(service)
-            phone.reaching_s.pop(check.value if check else service, None)
+            phone.reaching_s.pop(check or service, None)
             self.part_s.get(phone.number, {}).clear()
             if check:
-                phone.reaching_s[check.value] = float("inf")
+                phone.reaching_s[check] = float("inf")
 
     def _reached(self, phone: Phone, service: str, served_s: float) -> None:
         check = _PARTS.get(service)
         if check is None:
-            check = next((one for one in Check if one.value == service), None)
-            if check is None:
+            if service not in _CHECKS:
                 return
-            phone.reaching_s.setdefault(check.value, self.heap.now_s)
+            check = _CHECKS[service]
+            phone.reaching_s.setdefault(check, self.heap.now_s)
         else:
             parts = self.part_s.setdefault(phone.number, {})
             parts[service] = served_s
-            if set(parts) != set(_PARTS):
+            if parts.keys() != _PARTS.keys():
                 return
             served_s = min(parts.values())
             parts.clear()
-            if phone.reaching_s.get(check.value) == float("inf"):
+            if phone.reaching_s.get(check) == float("inf"):
                 # The other half of this very check was of no use.
-                del phone.reaching_s[check.value]
+                del phone.reaching_s[check]
             else:
-                phone.reaching_s.setdefault(check.value, self.heap.now_s)
+                phone.reaching_s.setdefault(check, self.heap.now_s)
         self.owed.setdefault(phone.number, {})[check] = served_s
 
     # --- the phones --------------------------------------------------------------------------------------------------
@@ -223,13 +224,10 @@ class Judge:
             return
         owed = self.owed.get(phone.number)
         if life.state is State.RUNNING and not phone.inbox and owed and not life.news:
-            user = self._user_of(life.saved)
+            record = self._record(phone, life.saved)
             for check, served_s in owed.items():
-                if phone.reaching_s.get(check.value, float("inf")) <= self.heap.now_s:
-                    self._require(
-                        *(invariants.an_answer_brings_every_change, check, served_s, life.saved, user, self.truth),
-                        phone=phone,
-                    )
+                if phone.reaching_s.get(check, float("inf")) <= self.heap.now_s:
+                    self._require(invariants.an_answer_brings_every_change, check, served_s, record, phone=phone)
             owed.clear()
 
     def look_at(self, phone: Phone) -> None:
@@ -241,31 +239,28 @@ class Judge:
             self._require(invariants.who_is_told_leaves, phone, phone=phone)
         if life.farewell is not None or phone.busy_since_s:
             return
-        user = self._user_of(life.saved)
         horizon = phone.free_since_s + invariants.LEEWAY_S
         if horizon < self.heap.now_s and not life.news:
-            intervals = self._intervals(phone.number, life.saved)
-            self._require(
-                *(invariants.every_change_arrives_in_time, phone, life.saved, user, self.truth, intervals), phone=phone
-            )
+            record = self._record(phone, life.saved)
+            self._require(invariants.every_change_arrives_in_time, phone, record, phone=phone)
 
-    def _intervals(self, number: int, saved: Saved) -> dict[Check, int]:
-        known = self.intervals.get(number)
-        if known is None or known[0] is not saved:
-            known = self.intervals[number] = saved, checks.intervals(saved, checks.definitions(saved))
-        return known[1]
+    def _record(self, phone: Phone, saved: Saved) -> Record:
+        known = self.records.get(phone.number)
+        if known is None or known.saved is not saved:
+            known = self.records[phone.number] = Record(saved, self.truth, known)
+        return known
 
     def told(self, phone: Phone, text: str) -> None:
         """The phone said something to somebody."""
         self._require(invariants.no_secret_is_told, text, phone=phone)
 
-    def kept(self, phone: Phone, saved: Saved) -> None:
-        """The phone has put a record on its disk."""
-        self._require(invariants.nobody_gets_anothers_things, saved, phone=phone)
+    def kept(self, phone: Phone, saved: Saved, found: Mapping[str, str]) -> None:
+        """The phone has put a record on its disk, with these things of its user."""
+        self._require(invariants.nobody_gets_anothers_things, saved, found, phone=phone)
         made = phone.things.get(saved.owner)
-        if made is not None and made.lost_at_a_glance(saved):
-            found = phone.handset.kept.take_backup(saved.owner)
-            backup = found.backup if found else None
+        if made is not None and made.lost(found):
+            sealed = phone.handset.kept.take_backup(saved.owner)
+            backup = sealed.backup if sealed else None
             self._require(invariants.nothing_of_the_user_is_lost, made, saved, backup, phone=phone)
 
     def edited(self, phone: Phone) -> None:
@@ -324,12 +319,9 @@ class Judge:
             # Who expired a moment ago has not asked since.
             reason = self.truth.reason_out(install, self.server.clock.now_s() - HALF_A_DAY_S)
             self._require(invariants.who_should_be_out_is_told, install, reason, 0, phone=phone)
-            user = self._user_of(life.saved)
+            record = self._record(phone, life.saved)
             for check in Check:
-                self._require(
-                    *(invariants.an_answer_brings_every_change, check, self.heap.now_s, life.saved, user, self.truth),
-                    phone=phone,
-                )
+                self._require(*(invariants.an_answer_brings_every_change, check, self.heap.now_s, record), phone=phone)
 
     def _user_of(self, saved: Saved) -> User:
         return self.truth.installs[saved.account.text(INSTALL_KEY)].user

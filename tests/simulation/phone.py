@@ -226,13 +226,15 @@ class Phone:
         """Perform the conversation until it waits for something."""
         error: OffhookError | None = None
         flow = self.flow
+        # Nothing that a phone does by itself takes time.
+        now = Moment(self.monotonic_s(), self.wall())
         try:
             while True:
                 command = flow.send(reply) if error is None else flow.throw(error)
                 error = None
                 match command:
                     case Look():
-                        reply = Moment(self.monotonic_s(), self.wall())
+                        reply = now
                     case Wait(until_s=until_s):
                         event = self._next(until_s)
                         if event is None:
@@ -305,9 +307,9 @@ class Phone:
                 before, self.acknowledged = self.acknowledged, saved
                 if isinstance(before, Saved) and before.owner != saved.owner:
                     self.judge.left(self, before)
-                self._note(saved)
+                found = self._note(saved)
                 self.judge.told(self, repr(command))
-                self.judge.kept(self, saved)
+                self.judge.kept(self, saved, found)
             case Erase(left=left):
                 before, self.acknowledged = self.acknowledged, left
                 if isinstance(before, Saved):
@@ -329,8 +331,10 @@ class Phone:
             case _:
                 self.tell_story(type(command).__name__)
 
-    def _note(self, saved: Saved) -> None:
-        self.things_of(saved.owner).note(things.of_record(saved))
+    def _note(self, saved: Saved) -> dict[str, str]:
+        found = things.of_record(saved)
+        self.things_of(saved.owner).note(found)
+        return found
 
     def _say(self, command: Any) -> None:  # noqa: ANN401 - what is told
         match command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from offhook.phone import events
@@ -36,11 +37,7 @@ class Things:
         """The device said no."""
         self.told = [one for one in self.told if one[0] != place]
 
-    def lost_at_a_glance(self, saved: Saved) -> bool:
-        """Whether a record alone does not hold everything."""
-        return bool(self.lost(of_record(saved)))
-
-    def lost(self, found: dict[str, str]) -> str:
+    def lost(self, found: Mapping[str, str]) -> str:
         """The first thing that is not there although it was to be kept; empty when all are."""
         waiting = {place for place, _ in self.told}
         for place, text in self.kept.items():
@@ -77,7 +74,7 @@ def of_backup(backup: Backup) -> dict[str, str]:
     return found | {f"call {call.number}": "made" for call in backup.history}
 
 
-def of_others(found: dict[str, str], name: str) -> str:
+def of_others(found: Mapping[str, str], name: str) -> str:
     """The first thing that another user made; empty when there is none. All that a user makes names its maker."""
     for place, text in found.items():
         maker = (place.partition(" ")[2] if text == "made" else text).partition("#")[0]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from typing import Final
 
 from offhook.core.theme import Manifest, Theme, pack
+from offhook.phone.checks import Check
 from offhook.portal.base import digest
 
 # The keys that carry a mark, by whom it is set.
@@ -96,6 +98,7 @@ class Truth:
         self.installs: dict[str, Install] = {}
         self.themes: dict[str, str] = {}
         self._counted = 0
+        self._carried: dict[User, Mapping[Check, Mapping[str, Marks]]] = {}
 
     def next_mark(self) -> str:
         """A mark that was not there before."""
@@ -130,16 +133,13 @@ class Truth:
             return "suspended"
         return "expired" if user.expires_s is not None and user.expires_s <= server_s else ""
 
-    def account(self, user: User) -> dict[str, Marks]:
-        """What the account part of a user carries."""
-        tenant = self.tenants[user.cloud_id]
-        return {USER_MARK: user.mark, TENANT_MARK: tenant.template, IMPORT_MARK: user.tier}
-
-    def common(self, user: User) -> dict[str, Marks]:
-        """What the global part of a user carries."""
-        return {COMMON_MARK: self.tenants[user.cloud_id].common, DIAL_MARK: user.dial}
-
-    def portal(self, user: User) -> dict[str, Marks]:
-        """What the portal part carries."""
-        tenant = self.tenants[user.cloud_id]
-        return {APP_MARK: tenant.app, "theme": tenant.theme}
+    def carried(self, user: User) -> Mapping[Check, Mapping[str, Marks]]:
+        """What each part of a user carries; which marks these are never changes."""
+        if user not in self._carried:
+            tenant = self.tenants[user.cloud_id]
+            self._carried[user] = {
+                Check.ACCOUNT: {USER_MARK: user.mark, TENANT_MARK: tenant.template, IMPORT_MARK: user.tier},
+                Check.GLOBAL: {COMMON_MARK: tenant.common, DIAL_MARK: user.dial},
+                Check.PORTAL: {APP_MARK: tenant.app, "theme": tenant.theme},
+            }
+        return self._carried[user]

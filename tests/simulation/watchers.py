@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from offhook.phone.commands import Answer, Fetch
@@ -25,8 +25,8 @@ class Judge(Protocol):
     def told(self, phone: Phone, text: str) -> None:
         """The phone said something to somebody."""
 
-    def kept(self, phone: Phone, saved: Saved) -> None:
-        """The phone has put a record on its disk."""
+    def kept(self, phone: Phone, saved: Saved, found: Mapping[str, str]) -> None:
+        """The phone has put a record on its disk, with these things of its user."""
 
     def rested(self, phone: Phone) -> None:
         """The phone has nothing to do now."""

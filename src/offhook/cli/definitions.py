@@ -11,7 +11,7 @@ from rich.text import Text
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, cloud_id, examples
-from offhook.provider.definitions import account_keys, as_lines, as_xml, check_public_url, definitions
+from offhook.provider.definitions import all_keys, as_lines, as_xml, check_public_url
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -43,7 +43,7 @@ def print_definitions(
         remarks = check_public_url(public_url)
         with open_desk(data) as desk:
             tenant = desk.tenants.get(cloud_id(app_id))
-        keys = definitions(tenant, public_url) | account_keys(tenant, public_url)
+        keys = dict(all_keys(tenant, public_url))
     for remark in remarks:
         Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("Warning: ", "yellow"), str(remark)))
     if json:

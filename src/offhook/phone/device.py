@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -11,6 +12,8 @@ from offhook.core.webservice import Request
 
 # The version that the sample request of the provisioning documents names; services choose by it what they answer.
 APP_VERSION: Final = "1.5.6"
+
+_OWN: Final = frozenset({"connection", "cache-control", "user-agent"})
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -42,11 +45,14 @@ class Device(msgspec.Struct, frozen=True):
 
         They are the three of the documents' sample; behind the app's name stands who is really calling.
         """
-        own = {
-            "Connection": "close",
-            "Cache-Control": "max-age=0",
-            "User-Agent": f"CloudSoftphone/{self.version} offhook/{__version__}",
-        }
         brought = {name.lower() for name, _ in request.headers}
-        added = tuple((name, value) for name, value in own.items() if name.lower() not in brought)
+        own = _own_headers(self.version)
+        added = own if brought.isdisjoint(_OWN) else tuple(one for one in own if one[0].lower() not in brought)
         return msgspec.structs.replace(request, headers=(*added, *request.headers))
+
+
+@lru_cache(maxsize=8)
+def _own_headers(version: str) -> tuple[tuple[str, str], ...]:
+    """Made once for all requests of a version, of which one machine hardly ever has two."""
+    agent = f"CloudSoftphone/{version} offhook/{__version__}"
+    return (("Connection", "close"), ("Cache-Control", "max-age=0"), ("User-Agent", agent))

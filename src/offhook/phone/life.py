@@ -8,7 +8,7 @@ A phone at rest holds its record and a few moments, and waits in one `Wait`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -129,7 +129,7 @@ class Life:
     def _do_what_is_due(self) -> Flow[None]:
         now_s = (yield from look()).monotonic_s
         if self.farewell is None and self.saved is not None:
-            due = [check for check in Check if check in self.due and self.due[check].is_over(now_s)]
+            due = {check for check, planned in self.due.items() if planned.is_over(now_s)}
             if due:
                 yield from self._ask(due)
             if self.saved.predecessors and self.move_in_s <= now_s:
@@ -141,7 +141,7 @@ class Life:
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    def _ask(self, due: list[Check]) -> Flow[None]:
+    def _ask(self, due: Collection[Check]) -> Flow[None]:
         """Ask the services that are due, and take note of what happened while we waited for their answers."""
         yield from self._enter(State.REPROVISIONING)
         for check in Check:
@@ -263,6 +263,8 @@ class Life:
 
     def _meet(self, event: Event) -> Flow[None]:
         """Take note of an event; what it makes possible is done afterwards."""
+        if isinstance(event, TimePassed):
+            return
         now_s = (yield from look()).monotonic_s
         match event:
             case events.Quit():
@@ -285,8 +287,6 @@ class Life:
                 yield from self._decide("")
             case events.Edit() | events.DialAdded():
                 yield from self._edit(event, now_s)
-            case _:
-                pass
 
     def _end_calls(self, number: str, now_s: float) -> Flow[None]:
         """Write the calls that are over into the history, which stays with the user also when the disk is full now."""

@@ -60,6 +60,8 @@ class Postbox:
 
     def next_s(self) -> float | None:
         """The moment of the next attempt."""
+        if not self.letters:
+            return self.tokens_due.at_s
         moments = [letter.due.at_s for letter in self.letters.values()] + [self.tokens_due.at_s]
         return min((at_s for at_s in moments if at_s is not None), default=None)
 
@@ -70,6 +72,8 @@ class Postbox:
 
     def deliver(self) -> Flow[None]:
         """Try everything that is due."""
+        if not self.letters and self.tokens is None:
+            return
         now_s = (yield from look()).monotonic_s
         for letter in tuple(self.letters.values()):
             if letter.due.is_over(now_s):

@@ -20,7 +20,7 @@ from offhook.core.mergeable import Value
 from offhook.portal.app import SERVICES, App, in_order
 
 # Gives the definitions of our own provider service for a Cloud ID; it answers for every Cloud ID that has an app.
-Definitions: TypeAlias = Callable[[str], dict[str, str]]
+Definitions: TypeAlias = Callable[[str], Mapping[str, str]]
 
 # Services that are called once there is an account. The second of them is ours (D24).
 ACCOUNT_SERVICES: Final = (

@@ -64,7 +64,7 @@ class Published:
         kept = self._kept.get(address)
         if kept and kept.pulse == pulse:
             return self._again(address, kept)
-        made_from = self._stamp(cloud_id), dict(self._definitions(cloud_id.name)) if part is Part.BASE else {}
+        made_from = self._stamp(cloud_id), self._definitions(cloud_id.name) if part is Part.BASE else {}
         if kept and kept.made_from == made_from:
             kept.pulse = pulse
             return self._again(address, kept)

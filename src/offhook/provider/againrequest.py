@@ -15,6 +15,12 @@ from offhook.provider.validators import Claim
 
 NAMES: Final = Names()
 NOTHING: Final = Claim()
+_LIMITS: Final = {
+    NAMES.cloud_id: MAX_LABEL,
+    NAMES.username: MAX_USERNAME,
+    NAMES.password: MAX_PASSWORD,
+    NAMES.install_id: MAX_LABEL,
+}
 
 
 class AgainRequest(Discreet, frozen=True):
@@ -39,19 +45,13 @@ class AgainRequest(Discreet, frozen=True):
         cls, parameters: Mapping[str, str], claim: Claim = NOTHING, client: str = "", user_agent: str = ""
     ) -> AgainRequest:
         """Read the parameters; raises Invalid with every fault, none of which repeats what was sent."""
-        sent = {name: text for name, text in parameters.items() if not is_absent(text)}
-        limits = {
-            NAMES.cloud_id: MAX_LABEL,
-            NAMES.username: MAX_USERNAME,
-            NAMES.password: MAX_PASSWORD,
-            NAMES.install_id: MAX_LABEL,
-        }
-        faults = [Fault(name, "is missing") for name in limits if name != NAMES.username and name not in sent]
-        faults += (
-            Fault(name, f"has more than {most:,} characters")
-            for name, most in limits.items()
-            if len(sent.get(name, "")) > most
-        )
+        sent = {name: text for name in _LIMITS if not is_absent(text := parameters.get(name, ""))}
+        faults = [Fault(name, "is missing") for name in _LIMITS if name != NAMES.username and name not in sent]
+        faults += [
+            Fault(name, f"has more than {_LIMITS[name]:,} characters")
+            for name, text in sent.items()
+            if len(text) > _LIMITS[name]
+        ]
         Invalid.unless_empty(faults)
         return cls(
             cloud_id=_cloud_id(sent[NAMES.cloud_id]),

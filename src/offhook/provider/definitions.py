@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -58,6 +60,12 @@ def account_keys(tenant: Tenant, public_url: str) -> dict[str, str]:
         **_service(webservice.REMOVAL_REPORTER, base + REMOVED_PATH, f"{form}&{_same('selector', 'installid')}"),
         **_service(webservice.PUSH_TOKEN_REPORTER, base + PUSH_TOKEN_PATH, f"{form}&{_same(*PUSH_FIELDS)}"),
     }
+
+
+@lru_cache(maxsize=256)
+def all_keys(tenant: Tenant, public_url: str) -> Mapping[str, str]:
+    """Both together, as they are looked at with every base of an app."""
+    return MappingProxyType(definitions(tenant, public_url) | account_keys(tenant, public_url))
 
 
 def _again_form(tenant: Tenant) -> str:

@@ -86,4 +86,5 @@ class SignInRequest(Discreet, frozen=True):
 
 def is_absent(written: str) -> bool:
     """Whether a parameter counts as not sent: it is empty, or a placeholder that the app does not know (D19)."""
-    return not written.strip() or _UNEXPANDED.fullmatch(written.strip()) is not None
+    text = written.strip()
+    return not text or (text[0] == "%" and _UNEXPANDED.fullmatch(text) is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import blake2b
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -82,5 +83,7 @@ class Edition(msgspec.Struct, frozen=True):
         return max((int(tag[1], 16) for tag in self._own_tags(claim)), default=claim.since_s or 0)
 
     def _own_tags(self, claim: Claim) -> list[re.Match[str]]:
-        found = [match for match, _ in zip(_TAG.finditer(claim.tags or ""), range(_MOST_TAGS), strict=False)]
-        return [tag for tag in found if tag[2] == self.mark]
+        if not claim.tags:
+            return []
+        ours = self.mark
+        return [tag for tag in islice(_TAG.finditer(claim.tags), _MOST_TAGS) if tag[2] == ours]

@@ -40,11 +40,6 @@ _PAGE: Final = (
 )
 _COUNT: Final = sa.select(sa.func.count()).select_from(table).where(table.c.cloud_id == sa.bindparam("of"))
 _ADD: Final = insert(table).on_conflict_do_nothing(index_elements=[table.c.cloud_id, table.c.username_key])
-_REPLACE: Final = sa.update(table).where(
-    table.c.cloud_id == sa.bindparam("of"),
-    table.c.id == sa.bindparam("known"),
-    table.c.revision == sa.bindparam("read"),
-)
 _REMOVE: Final = sa.delete(table).where(_NAMED).returning(table.c.id)
 # The install stays as a tombstone, so that the phone is told. The number may be given to another subscriber.
 _BURY: Final = (
@@ -74,7 +69,24 @@ def _put() -> sa.Insert:
     )
 
 
+def _replace() -> sa.Update:
+    """The row of that id, if it is still as it was read."""
+    kept = {"id", "cloud_id", "modified_s"}
+    new = {column.name: sa.bindparam(f"new_{column.name}", type_=column.type) for column in table.c}
+    replaced = {name: value for name, value in new.items() if name not in kept}
+    return (
+        sa.update(table)
+        .where(
+            table.c.cloud_id == sa.bindparam("of"),
+            table.c.id == sa.bindparam("known"),
+            table.c.revision == sa.bindparam("read"),
+        )
+        .values({**replaced, "modified_s": revisions.moved(new["modified_s"], new)})
+    )
+
+
 _PUT: Final = _put()
+_REPLACE: Final = _replace()
 
 
 class SubscriberStore:
@@ -114,9 +126,9 @@ class SubscriberStore:
         row = _write(subscriber)
         where = {"of": row.pop("cloud_id"), "known": subscriber.id, "read": subscriber.revision}
         with self._database.begin() as connection:
-            modified_s = revisions.of_a_subscriber(connection, subscriber.cloud_id, subscriber.changed_s)
-            values = {**row, "modified_s": revisions.moved(modified_s, row)}
-            if connection.execute(_REPLACE.values(values), where).rowcount:
+            row["modified_s"] = revisions.of_a_subscriber(connection, subscriber.cloud_id, subscriber.changed_s)
+            new = {f"new_{name}": value for name, value in row.items()}
+            if connection.execute(_REPLACE, {**where, **new}).rowcount:
                 return
             exists = connection.execute(_FIND, {"of": subscriber.cloud_id, "named": row["username_key"]}).first()
         if exists is None:
