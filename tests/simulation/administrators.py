@@ -44,6 +44,10 @@ DEEDS: Final = {
     "new_sip_password": 2,
     "guard": 2,
 }
+# What a template has where the phone is to keep the password that the user typed.
+PASSWORD_KEYS: Final = (
+    "<cloud_username>{cloud_username}</cloud_username><cloud_password>{cloud_password}</cloud_password>"
+)
 TROUBLE: Final = {"crash": 4, "crash_in_a_write": 4, "full": 3, "unreadable": 3, "set_clock": 6, "mistake_the_day": 4}
 
 
@@ -70,7 +74,7 @@ class Administrators:
 
     def found(self, cloud_id: str, names: list[str], credential: Credential, intervals: Intervals) -> Tenant:
         """A Cloud ID with its app and users."""
-        tenant = self.truth.tenants[cloud_id] = Tenant(cloud_id)
+        tenant = self.truth.tenants[cloud_id] = Tenant(cloud_id, keeps_passwords=credential is Credential.PASSWORD)
         self.intervals = intervals
         self._put_tenant(tenant, credential)
         theme = self.truth.theme_of("0")
@@ -110,7 +114,7 @@ class Administrators:
     def _put_tenant(self, tenant: Tenant, credential: Credential | None = None) -> None:
         template = (
             f"<account><X-mark-tenant>{tenant.template.now}</X-mark-tenant><X-mark-import>{{tier}}</X-mark-import>"
-            "<X-own-1>of the provider</X-own-1></account>"
+            f"<X-own-1>of the provider</X-own-1>{PASSWORD_KEYS if tenant.keeps_passwords else ''}</account>"
         )
         common = f"<a><preferences><{COMMON_MARK}>{tenant.common.now}</{COMMON_MARK}></preferences></a>"
         tenants = self.server.desk.tenants

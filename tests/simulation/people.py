@@ -8,6 +8,18 @@ from random import Random
 from typing import Final
 
 from offhook.phone import events
+from offhook.phone.commands import (
+    DropBackup,
+    DropReport,
+    Erase,
+    KeepTheme,
+    PutBackup,
+    PutReport,
+    Save,
+    TakeBackup,
+    Tidy,
+    Update,
+)
 from tests.simulation.clock import DAY_S, HOUR_S, MINUTE_S, Heap
 from tests.simulation.phone import Phone
 from tests.simulation.truth import User
@@ -28,10 +40,13 @@ DEEDS: Final = {
     "network_back": 3,
     "set_clock": 4,
     "fill_disk": 3,
+    "break_disk": 4,
     "lose_power": 6,
 }
 GENTLE: Final = ("call", "settings", "edit", "dial", "button", "sign_out", "sign_in_again", "somebody_else", "close")
 MOST_CALLS: Final = 400
+# What a disk may fail at, each by itself.
+KEPT: Final = (Save, KeepTheme, Update, Tidy, Erase, PutReport, DropReport, PutBackup, TakeBackup, DropBackup)
 
 
 class Person:
@@ -72,7 +87,7 @@ class Person:
         """Do nothing any more, but be signed in."""
         self.calm = True
         phone = self.phone
-        phone.disk.full, phone.disk.moments_left = False, None
+        phone.disk.full, phone.disk.moments_left, phone.failing = False, None, ()
         phone.offline_until_s = 0.0
         if not phone.on:
             phone.start()
@@ -98,7 +113,7 @@ class Person:
         return f"{name}#{self.phone.number}-{self.made}"
 
     def _call(self) -> None:
-        if self.phone.busy_since_s or not self.phone.is_signed_in or self.made > MOST_CALLS:
+        if self.phone.busy_since_s or not self.phone.is_on_record or self.made > MOST_CALLS:
             return
         number = self._text()
         act = events.CallBegan(number, incoming=self.random.random() < 0.5)
@@ -151,7 +166,7 @@ class Person:
 
     def _make(self, act: events.Edit | events.DialAdded) -> None:
         phone = self.phone
-        if phone.is_signed_in and phone.user is not None and phone.flow is not None:
+        if phone.is_on_record and phone.user is not None and phone.flow is not None:
             phone.things_of(phone.user.owner).tell(act)
             phone.tell(act)
 
@@ -214,6 +229,15 @@ class Person:
 
     def _free_disk(self) -> None:
         self.phone.disk.full = False
+
+    def _break_disk(self) -> None:
+        """Some of the things that are kept cannot be, or not be found, for a while."""
+        self.phone.failing = tuple(self.random.sample(KEPT, self.random.choice([1, 1, 2])))
+        self.phone.tell_story(f"the disk fails at {', '.join(one.__name__ for one in self.phone.failing)}")
+        self.heap.after(self.random.expovariate(1 / (6 * HOUR_S)), self._mend_disk)
+
+    def _mend_disk(self) -> None:
+        self.phone.failing = ()
 
     def _lose_power(self) -> None:
         """The power goes in the middle of one of the next operations of the disk, or now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -41,16 +41,14 @@ from offhook.phone.handset import Handset
 from offhook.phone.life import Life
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Left, Saved
-from offhook.phone.states import State
 from offhook.phone.stopped import Stopped
 from tests.phone.lossy import PowerLoss
 from tests.simulation import things
 from tests.simulation.clock import START_S, Heap, wall
 from tests.simulation.disk import PhoneDisk
 from tests.simulation.finding import Finding
-from tests.simulation.server import PUBLIC_URL
 from tests.simulation.things import Things
-from tests.simulation.truth import User
+from tests.simulation.truth import PUBLIC_URL, User
 from tests.simulation.watchers import Judge, Network
 
 FOLDER: Final = Path("/phone")
@@ -73,6 +71,8 @@ class Phone:
         self.turn = self.waits = 0
         self.on = False
         self.offline_until_s = 0.0
+        # Commands that the disk fails at, as a sector may go bad under one file and not under another.
+        self.failing: tuple[type, ...] = ()
         self.life: Life | None = None
         self.flow: Any = None
         self.then: Callable[[Any], None] = self._ended
@@ -92,7 +92,7 @@ class Phone:
         self.wants_out = False
         self.user: User | None = None
         self.signing_in: User | None = None
-        self.report_delivered = False
+        self.report_delivered = self.report_refused = False
         self._boot()
 
     # --- on and off --------------------------------------------------------------------------------------------------
@@ -163,6 +163,7 @@ class Phone:
 
     def _live(self, *, fresh: bool) -> None:
         self.life = self.handset.living(fresh=fresh)
+        self.judge.begun(self)
         self._run(self.life.run(), self._ended)
 
     def _ended(self, left: Left | None) -> None:
@@ -275,11 +276,14 @@ class Phone:
         self._live(fresh=False)
 
     def _perform(self, command: Any) -> object:  # noqa: ANN401 - any command that needs neither time nor network
+        self.judge.seen(self, command)
         if isinstance(command, _TOLD):
             self._say(command)
             return None
         self._before(command)
         try:
+            if isinstance(command, self.failing):
+                raise OffhookError(f"The disk fails at {type(command).__name__}.")
             reply = self.handset.act(command)
         except OffhookError as error:
             self.tell_story(f"{type(command).__name__} fails: {error.text}")
@@ -305,8 +309,8 @@ class Phone:
         match command:
             case Save(saved=saved) | Update(saved=saved):
                 before, self.acknowledged = self.acknowledged, saved
-                if isinstance(before, Saved) and before.owner != saved.owner:
-                    self.judge.left(self, before)
+                for one in _gone(before, saved):
+                    self.judge.left(self, one)
                 found = self._note(saved)
                 self.judge.told(self, repr(command))
                 self.judge.kept(self, saved, found)
@@ -319,8 +323,8 @@ class Phone:
             case PutReport(report=report):
                 self.judge.told(self, repr(command))
                 self.reports.add(report.id)
-                if isinstance(self.acknowledged, Saved) and self.acknowledged.leaving is not None:
-                    self.reported_installs.add(self.acknowledged.account.text(INSTALL_KEY))
+                if going := next((one for one in records_of(self.acknowledged) if one.leaving is not None), None):
+                    self.reported_installs.add(going.account.text(INSTALL_KEY))
                 self.tell_story(f"puts removal report {report.id[:8]} into the queue, try {report.attempts}")
             case DropReport(report_id=name):
                 self.reports.discard(name)
@@ -340,9 +344,6 @@ class Phone:
         match command:
             case Enter(state=state):
                 self.tell_story(f"is {state.value}")
-                saved = self.life.saved if self.life is not None else None
-                if state is State.LOGGING_OUT and saved is not None and saved.leaving is None:
-                    self.judge.leaving(self)
             case Show(message=message):
                 self.judge.told(self, message)
                 self.tell_story(f"shows: {message}")
@@ -360,6 +361,7 @@ class Phone:
         self._deal_with_act()
         if self.inbox:
             event = self.inbox.popleft()
+            self.judge.seen(self, event)
             if isinstance(event, events.Edit | events.DialAdded):
                 self.act = things.thing(event)
             return event
@@ -400,4 +402,19 @@ class Phone:
 
         turn = self.turn
         for place, one in enumerate(fetches):
+            self.judge.seen(self, one)
             self.network.ask(self, one, partial(take, place))
+
+
+def records_of(kept: Saved | Left | None) -> tuple[Saved, ...]:
+    """The records on a disk: of those who wait for the end of their logout, and of who is signed in."""
+    return (*kept.predecessors, kept) if isinstance(kept, Saved) else ()
+
+
+def _gone(before: Saved | Left | None, after: Saved) -> Iterator[Saved]:
+    """Whose records are not there any more; who signs in anew is nobody who has gone."""
+    there = {one.account.text(INSTALL_KEY) for one in records_of(after)}
+    for one in records_of(before):
+        stays = one.leaving is None and one.owner == after.owner
+        if one.account.text(INSTALL_KEY) not in there and not stays:
+            yield one

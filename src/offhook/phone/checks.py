@@ -146,8 +146,12 @@ def _fetch(service: str, request: Request, asking: Asking, *, known: bool = True
 def _read(parts: _Parts, asking: Asking) -> Checked:
     """All of the parts, or none of them."""
     for _, outcome in parts:
-        if isinstance(outcome, Useless | LogOut):
+        if isinstance(outcome, LogOut):
             return Checked(outcome, asking.news)
+    if useless := [outcome for _, outcome in parts if isinstance(outcome, Useless)]:
+        # Whoever asks for more time is obeyed, though another part may have failed for another reason.
+        longest_s = max((one.retry_after_s for one in useless if one.retry_after_s is not None), default=None)
+        return Checked(msgspec.structs.replace(useless[0], retry_after_s=longest_s), asking.news)
     found = asking.news
     try:
         for service, outcome in parts:
@@ -178,6 +182,9 @@ def _laid_in(found: News, service: str, outcome: Outcome, saved: Saved) -> News:
 def _right_as_it_is(found: News, service: str, outcome: Unchanged, saved: Saved) -> News:
     """What waited is no longer news; another validator for what the phone has is kept."""
     left = found.without(service)
+    if service in {BASE, THEME}:
+        # A 304 has no signature: whoever sits on the way must not set the date that keeps old parts out.
+        return left
     if outcome.validator is None or outcome.validator == saved.validators.get(service):
         return left
     return msgspec.structs.replace(left, validators={**left.validators, service: outcome.validator})

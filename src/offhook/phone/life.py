@@ -145,10 +145,15 @@ class Life:
         """Ask the services that are due, and take note of what happened while we waited for their answers."""
         yield from self._enter(State.REPROVISIONING)
         for check in Check:
-            over_the_portals = check is Check.GLOBAL and Check.PORTAL in due and self.news.app is not None
-            if (check in due or (over_the_portals and check in self.due)) and self.farewell is None:
+            if (check in due or (yield from self._is_wanted_at_once(check, due))) and self.farewell is None:
                 yield from self._check(check)
         yield from self._catch_up()
+
+    def _is_wanted_at_once(self, check: Check, due: Collection[Check]) -> Flow[bool]:
+        """What lies over the portal's part is asked for with it, when that is new and the server allows."""
+        if check is not Check.GLOBAL or Check.PORTAL not in due or self.news.app is None or check not in self.due:
+            return False
+        return self.due[check].not_before_s <= (yield from look()).monotonic_s
 
     def _check(self, check: Check) -> Flow[None]:
         assert self.saved is not None
