@@ -54,7 +54,7 @@ class Conduct:
                 self.require(invariants.no_call_is_cut, self.calls, what, phone=self.phone)
             case Update(saved=saved):
                 self._keeps(saved)
-            case Fetch(service=service):
+            case Fetch(service=service) if self.phone.signing_in is None:
                 early_s = self.not_before_s.get(service, 0.0) - self.phone.heap.now_s
                 if early_s > SAME_S:
                     self.require(invariants.no_question_comes_too_early, service, early_s, phone=self.phone)

@@ -231,10 +231,36 @@ class Person:
         self.phone.disk.full = False
 
     def _break_disk(self) -> None:
-        """Some of the things that are kept cannot be, or not be found, for a while."""
-        self.phone.failing = tuple(self.random.sample(KEPT, self.random.choice([1, 1, 2])))
-        self.phone.tell_story(f"the disk fails at {', '.join(one.__name__ for one in self.phone.failing)}")
-        self.heap.after(self.random.expovariate(1 / (6 * HOUR_S)), self._mend_disk)
+        """Some of the things that are kept cannot be for a while, mostly while somebody comes or goes."""
+        deed: Callable[[], None] = self.random.choice([self._leave_badly, self._return_badly, self._fail_at_anything])
+        deed()
+
+    def _fail_at_anything(self) -> None:
+        self._fail_at(*self.random.sample(KEPT, 2), for_s=6 * HOUR_S)
+
+    def _leave_badly(self) -> None:
+        """A logout that the disk delays, and a call meanwhile."""
+        self._fail_at(self.random.choice((PutReport, PutBackup, Erase)), for_s=HOUR_S)
+        self._sign_out()
+        self.heap.after(MINUTE_S, self._call)
+
+    def _return_badly(self) -> None:
+        """Whoever signs out comes back soon, the backup cannot be put back, and then they go again."""
+        user = self.phone.user
+        if user is not None and self.phone.is_signed_in:
+            self._sign_out()
+            self.heap.after(10 * MINUTE_S, partial(self._come_back, user))
+            self.heap.after(HOUR_S, self._sign_out)
+
+    def _come_back(self, user: User) -> None:
+        if self.phone.on and not self.phone.is_on_record and not self.calm:
+            self._fail_at(self.random.choice((TakeBackup, Update)), for_s=20 * MINUTE_S)
+            self.phone.sign_in(user)
+
+    def _fail_at(self, *kinds: type, for_s: float) -> None:
+        self.phone.failing = kinds
+        self.phone.tell_story(f"the disk fails at {', '.join(kind.__name__ for kind in kinds)}")
+        self.heap.after(self.random.random() * for_s, self._mend_disk)
 
     def _mend_disk(self) -> None:
         self.phone.failing = ()
