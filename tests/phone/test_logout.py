@@ -400,6 +400,18 @@ def test_a_logout_that_waits_for_a_call_is_decided_already(*, by_user: bool) -> 
     assert [show.message for show in play.all_of(Show)] == ([] if by_user else [WORDS])
 
 
+def test_signing_out_twice_is_signing_out() -> None:
+    """Also on a phone that nobody is signed in on."""
+    play = used()
+
+    play.live(100, (1, CALL), (2, events.SignOut()), (3, events.SignOut()), (4, events.CallEnded()), fresh=True)
+    play.lost["removal report"] = NoAnswer(Why.UNREACHABLE)
+    play.sign_in()
+    play.live(20, (1, events.SignOut()), (2, events.SignOut()), fresh=True)
+
+    assert play.states.count("signed out") == 2
+
+
 def test_a_setting_that_is_not_licensed_now_outlives_a_logout() -> None:
     """It is the user's all the same, and counts again with the licence (D15, D18)."""
     play = phone()

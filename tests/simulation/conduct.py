@@ -14,6 +14,7 @@ from offhook.phone.life import Life
 from offhook.phone.reports import REMOVAL
 from offhook.phone.saved import Saved
 from tests.simulation import invariants
+from tests.simulation.clock import DAY_S
 
 if TYPE_CHECKING:
     from tests.simulation.phone import Phone
@@ -67,7 +68,8 @@ class Conduct:
         if isinstance(answer, Response) and answer.status >= 400 and service != REMOVAL:
             written = answer.header("retry-after")
             if written.isascii() and written.isdecimal():
-                self.not_before_s[service] = self.phone.heap.now_s + int(written)
+                # Who asks for more than a day is not believed.
+                self.not_before_s[service] = self.phone.heap.now_s + min(int(written), DAY_S)
 
     def rests(self, life: Life, saved: Saved) -> None:
         """It has nothing to do now."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -292,6 +292,8 @@ class Life:
                 yield from self._decide("")
             case events.Edit() | events.DialAdded():
                 yield from self._edit(event, now_s)
+            case _:
+                assert_never(event)
 
     def _end_calls(self, number: str, now_s: float) -> Flow[None]:
         """Write the calls that are over into the history, which stays with the user also when the disk is full now."""
