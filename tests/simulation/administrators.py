@@ -44,10 +44,6 @@ DEEDS: Final = {
     "new_sip_password": 2,
     "guard": 2,
 }
-# What a template has where the phone is to keep the password that the user typed.
-PASSWORD_KEYS: Final = (
-    "<cloud_username>{cloud_username}</cloud_username><cloud_password>{cloud_password}</cloud_password>"
-)
 TROUBLE: Final = {"crash": 4, "crash_in_a_write": 4, "full": 3, "unreadable": 3, "set_clock": 6, "mistake_the_day": 4}
 
 
@@ -114,7 +110,7 @@ class Administrators:
     def _put_tenant(self, tenant: Tenant, credential: Credential | None = None) -> None:
         template = (
             f"<account><X-mark-tenant>{tenant.template.now}</X-mark-tenant><X-mark-import>{{tier}}</X-mark-import>"
-            f"<X-own-1>of the provider</X-own-1>{PASSWORD_KEYS if tenant.keeps_passwords else ''}</account>"
+            f"<X-own-1>of the provider</X-own-1>{tenant.password_keys}</account>"
         )
         common = f"<a><preferences><{COMMON_MARK}>{tenant.common.now}</{COMMON_MARK}></preferences></a>"
         tenants = self.server.desk.tenants

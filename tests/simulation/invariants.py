@@ -13,7 +13,8 @@ from offhook.phone.commands import Command
 from offhook.phone.news import News
 from offhook.phone.saved import Left, Saved
 from tests.simulation import things
-from tests.simulation.phone import INSTALL_KEY, NEVER, Phone
+from tests.simulation.kept import INSTALL_KEY
+from tests.simulation.phone import NEVER, Phone
 from tests.simulation.record import Record
 from tests.simulation.server import holds_secret
 from tests.simulation.things import Things

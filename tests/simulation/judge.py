@@ -21,8 +21,9 @@ from tests.simulation import invariants
 from tests.simulation.clock import Heap
 from tests.simulation.conduct import Conduct
 from tests.simulation.finding import Finding
+from tests.simulation.kept import INSTALL_KEY, records_of
 from tests.simulation.network import AGAIN, Exchange
-from tests.simulation.phone import INSTALL_KEY, Phone, records_of
+from tests.simulation.phone import Phone
 from tests.simulation.record import Record
 from tests.simulation.server import Server
 from tests.simulation.truth import COMMON_MARK, DIAL_MARK, Install, Marks, Truth, User

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -47,13 +47,13 @@ from tests.simulation import things
 from tests.simulation.clock import START_S, Heap, wall
 from tests.simulation.disk import PhoneDisk
 from tests.simulation.finding import Finding
+from tests.simulation.kept import INSTALL_KEY, gone, records_of
 from tests.simulation.things import Things
 from tests.simulation.truth import PUBLIC_URL, User
 from tests.simulation.watchers import Judge, Network
 
 FOLDER: Final = Path("/phone")
 PORTAL: Final = Portal(PUBLIC_URL)
-INSTALL_KEY: Final = "X-install-id"
 STORY: Final = 60
 NEVER: Final = float("inf")
 _TOLD: Final = (Skip, Enter, Show, Remark, Register, Unregister)
@@ -294,22 +294,19 @@ class Phone:
         return reply
 
     def _before(self, command: object) -> None:
-        match command:
-            case Save(saved=saved) | Update(saved=saved):
-                self.under_way = saved
-            case Erase(left=left):
-                self.under_way = left
-            case DropReport(report_id=name):
-                self.reports_in_doubt.add(name)
-                self.judge.dropped(self, name)
-            case _:
-                pass
+        if isinstance(command, Save | Update):
+            self.under_way = command.saved
+        elif isinstance(command, Erase):
+            self.under_way = command.left
+        elif isinstance(command, DropReport):
+            self.reports_in_doubt.add(command.report_id)
+            self.judge.dropped(self, command.report_id)
 
     def _after(self, command: object) -> None:
         match command:
             case Save(saved=saved) | Update(saved=saved):
                 before, self.acknowledged = self.acknowledged, saved
-                for one in _gone(before, saved):
+                for one in gone(before, saved):
                     self.judge.left(self, one)
                 found = self._note(saved)
                 self.judge.told(self, repr(command))
@@ -341,19 +338,16 @@ class Phone:
         return found
 
     def _say(self, command: Any) -> None:  # noqa: ANN401 - what is told
-        match command:
-            case Enter(state=state):
-                self.tell_story(f"is {state.value}")
-            case Show(message=message):
-                self.judge.told(self, message)
-                self.tell_story(f"shows: {message}")
-                if self.act is not None and self.user is not None:
-                    self.things_of(self.user.owner).forget(self.act[0])
-            case Remark(diagnostic=diagnostic):
-                self.judge.told(self, str(diagnostic))
-                self.tell_story(f"remarks: {diagnostic}")
-            case _:
-                pass
+        if isinstance(command, Enter):
+            self.tell_story(f"is {command.state.value}")
+        elif isinstance(command, Show):
+            self.judge.told(self, command.message)
+            self.tell_story(f"shows: {command.message}")
+            if self.act is not None and self.user is not None:
+                self.things_of(self.user.owner).forget(self.act[0])
+        elif isinstance(command, Remark):
+            self.judge.told(self, str(command.diagnostic))
+            self.tell_story(f"remarks: {command.diagnostic}")
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
@@ -404,17 +398,3 @@ class Phone:
         for place, one in enumerate(fetches):
             self.judge.seen(self, one)
             self.network.ask(self, one, partial(take, place))
-
-
-def records_of(kept: Saved | Left | None) -> tuple[Saved, ...]:
-    """The records on a disk: of those who wait for the end of their logout, and of who is signed in."""
-    return (*kept.predecessors, kept) if isinstance(kept, Saved) else ()
-
-
-def _gone(before: Saved | Left | None, after: Saved) -> Iterator[Saved]:
-    """Whose records are not there any more; who signs in anew is nobody who has gone."""
-    there = {one.account.text(INSTALL_KEY) for one in records_of(after)}
-    for one in records_of(before):
-        stays = one.leaving is None and one.owner == after.owner
-        if one.account.text(INSTALL_KEY) not in there and not stays:
-            yield one

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -11,16 +10,12 @@ import pytest
 from offhook.core import webservice
 from offhook.core.mergeable import Document
 from offhook.core.webservice import Response
-from offhook.phone import again as again_phone
 from offhook.phone import reports
-from offhook.phone.again import Useless
 from offhook.phone.backup import Backup, Found
-from offhook.phone.checks import Check
-from offhook.phone.commands import DeviceCommand, DeviceReply, Fetch, Flow, PutReport, Save, TakeBackup, Update
+from offhook.phone.commands import DeviceCommand, DeviceReply, Fetch, PutReport, Save, TakeBackup, Update
 from offhook.phone.files import UNFINISHED
 from offhook.phone.handset import Handset
 from offhook.phone.kept import Kept
-from offhook.phone.life import Life
 from offhook.phone.reports import Report
 from offhook.phone.saved import Saved
 from offhook.phone.talk import ACCOUNT_PART
@@ -40,10 +35,12 @@ from offhook.storage.life import LifeStore
 from offhook.storage.signin import SignInStore
 from offhook.web import again, dates, provider
 from offhook.web.http import Answer, Call, Handler
+from tests.simulation import planted_lives
 from tests.simulation.administrators import Intervals
 from tests.simulation.disk import PhoneDisk
 from tests.simulation.finding import Finding
 from tests.simulation.phone import FOLDER, Phone
+from tests.simulation.planted_lives import lives
 from tests.simulation.server import QuickPasswords, Server, no_time
 from tests.simulation.world import Plan, simulate
 
@@ -271,92 +268,6 @@ class _ForgetfulPhone(Phone):
         return _Forgetful(FOLDER, disk=self.disk, clock=self.wall, device=self.device)
 
 
-class _CutsCalls(Life):
-    """A logout does not wait for the end of a call."""
-
-    def _settle(self) -> Flow[None]:
-        calls = self.calls
-        if self.farewell is not None:
-            self.calls = ()
-        yield from super()._settle()
-        self.calls = calls
-
-
-class _AppliesAtOnce(Life):
-    """News does not wait while Settings is open or a call is in progress."""
-
-    def _settle(self) -> Flow[None]:
-        busy = self.calls, self.settings_open
-        if self.farewell is None:
-            self.calls, self.settings_open = (), False
-        yield from super()._settle()
-        self.calls, self.settings_open = busy
-
-
-class _AppliesLate(Life):
-    """What waits is applied after the next check, not when Settings is closed or the call is over."""
-
-    has_asked = False
-
-    def _ask(self, due: Collection[Check]) -> Flow[None]:
-        self.has_asked = True
-        yield from super()._ask(due)
-
-    def _settle(self) -> Flow[None]:
-        if self.news and self.farewell is None and not self.has_asked:
-            return
-        self.has_asked = False
-        yield from super()._settle()
-
-
-class _OldestWins(Life):
-    """While something waits, nothing newer takes its place."""
-
-    def _check(self, check: Check) -> Flow[None]:
-        waiting = self.news
-        yield from super()._check(check)
-        self.news = waiting or self.news
-
-
-class _Impatient(Life):
-    """What a server says about when to come back is not heard."""
-
-    def _plan(self, check: Check, began_s: float, outcome: again_phone.Outcome) -> Flow[None]:
-        deaf = Useless(outcome.why) if isinstance(outcome, Useless) else outcome
-        yield from super()._plan(check, began_s, deaf)
-
-
-class _RegistersOnce(Life):
-    """A changed account is not registered again."""
-
-    def _changed(self, before: Saved, after: Saved) -> Flow[None]:
-        yield from self._replan()
-
-
-class _ForgetsLateCalls(Life):
-    """A call that comes between the backup and the erasure is written into a record that is erased."""
-
-    def _end_calls(self, number: str, now_s: float) -> Flow[None]:
-        leaving = self.saved.leaving if self.saved else None
-        yield from super()._end_calls(number, now_s)
-        if self.saved:
-            self.saved = msgspec.structs.replace(self.saved, leaving=leaving)
-
-
-def lives(life_type: type[Life]) -> type[Phone]:
-    """Phones that live like this."""
-
-    class Lively(Handset):
-        def living(self, *, fresh: bool = False, strict: bool = False) -> Life:
-            return life_type(self.device(), self.vault.load().saved, fresh=fresh, strict=strict)
-
-    class Living(Phone):
-        def make_handset(self) -> Handset:
-            return Lively(FOLDER, disk=self.disk, clock=self.wall, device=self.device)
-
-    return Living
-
-
 BUGS: dict[str, tuple[type[Server], type[Phone], str]] = {
     "off by one in the date comparison": (_DatesServer, Phone, "no_answer_is_older"),
     "token checked before revocation": (_TokensServer, Phone, "who_should_be_out_is_told"),
@@ -366,14 +277,14 @@ BUGS: dict[str, tuple[type[Server], type[Phone], str]] = {
     "reporter before capture of values": (Server, _LateReporter, "a_report_is_taken"),
     "backup not bound to the user": (Server, _SharedBackups, "nobody_gets_anothers_things"),
     "backup written over one that was not put back": (Server, _ForgetfulPhone, "nothing_of_the_user_is_lost"),
-    "call between backup and erasure": (Server, lives(_ForgetsLateCalls), "nothing_of_the_user_is_lost"),
+    "call between backup and erasure": (Server, lives(planted_lives.ForgetsLateCalls), "nothing_of_the_user_is_lost"),
     "logout on 5xx": (Server, _LeavesOnServerErrors, "nobody_leaves_untold"),
-    "logout in a call": (Server, lives(_CutsCalls), "no_call_is_cut"),
-    "changes in a call": (Server, lives(_AppliesAtOnce), "nothing_changes_while_busy"),
-    "changes long after a call": (Server, lives(_AppliesLate), "what_waited_is_applied_at_once"),
-    "the oldest news wins": (Server, lives(_OldestWins), "an_answer_brings_every_change"),
-    "Retry-After not heard": (Server, lives(_Impatient), "no_question_comes_too_early"),
-    "not registered again": (Server, lives(_RegistersOnce), "it_is_registered_as_the_record_says"),
+    "logout in a call": (Server, lives(planted_lives.CutsCalls), "no_call_is_cut"),
+    "changes in a call": (Server, lives(planted_lives.AppliesAtOnce), "nothing_changes_while_busy"),
+    "changes long after a call": (Server, lives(planted_lives.AppliesLate), "what_waited_is_applied_at_once"),
+    "the oldest news wins": (Server, lives(planted_lives.OldestWins), "an_answer_brings_every_change"),
+    "Retry-After not heard": (Server, lives(planted_lives.Impatient), "no_question_comes_too_early"),
+    "not registered again": (Server, lives(planted_lives.RegistersOnce), "it_is_registered_as_the_record_says"),
 }
 
 

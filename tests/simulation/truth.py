@@ -92,6 +92,12 @@ class Tenant:
         self.users: dict[str, User] = {}
         self.versions: dict[int, tuple[str, str]] = {}
 
+    @property
+    def password_keys(self) -> str:
+        """What a template has where the phone is to keep the password that the user typed."""
+        keys = "<cloud_username>{cloud_username}</cloud_username><cloud_password>{cloud_password}</cloud_password>"
+        return keys if self.keeps_passwords else ""
+
 
 class Truth:
     """Everything that was decided."""
