@@ -88,8 +88,7 @@ class Phone:
         # Since when a service has answered without a fault, and when it was asked last with success.
         self.reaching_s: dict[str, float] = {}
         self.busy_since_s = self.free_since_s = 0.0
-        self.told_to_leave_s = NEVER
-        self.wants_out = False
+        self.told_to_leave_s, self.wants_out = NEVER, False
         self.user: User | None = None
         self.signing_in: User | None = None
         self.report_delivered = self.report_refused = False
