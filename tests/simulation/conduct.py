@@ -38,7 +38,9 @@ class Conduct:
         self.not_before_s: dict[str, float] = {}
 
     def see(self, what: Command | Event) -> None:
-        """Something happens to the phone, or it does something by itself."""
+        """Something happens to the phone, or it does something by itself; what a sign-in does is another matter."""
+        if self.phone.signing_in is not None:
+            return
         match what:
             case events.CallBegan(number=number):
                 self.calls.append(number)
@@ -55,7 +57,7 @@ class Conduct:
                 self.require(invariants.no_call_is_cut, self.calls, what, phone=self.phone)
             case Update(saved=saved):
                 self._keeps(saved)
-            case Fetch(service=service) if self.phone.signing_in is None:
+            case Fetch(service=service):
                 early_s = self.not_before_s.get(service, 0.0) - self.phone.heap.now_s
                 if early_s > SAME_S:
                     self.require(invariants.no_question_comes_too_early, service, early_s, phone=self.phone)
@@ -81,7 +83,7 @@ class Conduct:
 
     def _keeps(self, saved: Saved) -> None:
         before = self.phone.acknowledged
-        if not isinstance(before, Saved) or self.phone.signing_in is not None:
+        if not isinstance(before, Saved):
             return
         if saved.leaving is not None and before.leaving is None:
             self.require(invariants.nobody_leaves_untold, self.phone, phone=self.phone)
