@@ -240,18 +240,19 @@ def handlers_of(
 
 
 def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> dict[str, Handler]:
-    attempts, composer, tokens, clock = Attempts(), parts.composer, parts.tokens, parts.clock
+    composer, tokens, clock = parts.composer, parts.tokens, parts.clock
     sign_in = SignIn(
         store=SignInStore(parts.database),
         passwords=passwords,
         sightings=parts.sightings,
         composer=composer,
         tokens=tokens,
-        attempts=attempts,
+        attempts=Attempts(),
         clock=clock,
         chance=parts.chance,
     )
     store = LifeStore(parts.database)
+    # Phones that were forgotten go on asking; what they try must not keep anybody from signing in behind their address.
     authenticity = Authenticity(
         store=store,
         tokens=tokens,

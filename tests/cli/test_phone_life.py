@@ -119,6 +119,31 @@ def test_a_forced_logout_shows_the_words(world: LivingWorld, portal: str, state:
     assert "given up" not in run("show", "--state", state).stderr
 
 
+def test_a_call_belongs_to_whoever_made_it(world: LivingWorld, portal: str, state: Path) -> None:
+    """Who signs in during it has neither the call nor the open Settings; its own user finds it at the return."""
+    world.passwords["bob"] = "b0b"
+    run("call", "start", "555", "--state", state)
+    run("settings", "open", "--state", state)
+    sign_in(portal, state, text="bob@DEMO", password="b0b")
+
+    ended = told(run("call", "end", "--state", state, "--json"))
+
+    assert ended["state"] == "running"
+    assert told(run("show", "--state", state, "--json"))["history"] == []
+    sign_in(portal, state)
+    history = told(run("show", "--state", state, "--json"))["history"]
+    assert [call["number"] for call in history] == ["555"]
+
+
+def test_an_app_that_is_closed_in_a_call_after_a_sign_out(state: Path) -> None:
+    """The next command goes on with the call, and the logout waits for its end."""
+    run("call", "start", "--state", state)
+    run("logout", "--state", state)
+
+    assert told(run("settings", "open", "--state", state, "--json"))["state"] == "waiting for a safe moment"
+    assert told(run("call", "end", "--state", state, "--json"))["state"] == "signed out"
+
+
 def test_a_presence_that_cannot_be_read_is_none(state: Path) -> None:
     """The phone goes on as if it had just been started."""
     run("call", "start", "--state", state)

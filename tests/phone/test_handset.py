@@ -18,7 +18,7 @@ from offhook.phone.edge import Edge
 from offhook.phone.handset import Handset
 from offhook.phone.portal import Portal
 from tests.phone.play import ANN, NOW, PORTAL, Play
-from tests.world_portal import World, served
+from tests.world_portal import ADDRESS, World, served
 
 
 def phone(folder: Path, world: World | None = None) -> Handset:
@@ -248,13 +248,15 @@ def test_what_is_no_portal(url: str) -> None:
 
 
 def test_a_phone_is_worth_as_much_as_its_record(tmp_path: Path) -> None:
-    """Two users of the same app are told apart without regard to case; two apps never are the same."""
+    """Two users of the same app are told apart, also by case; two apps or portals never are the same."""
     saved = phone(tmp_path).saved().saved
     assert saved
 
-    assert saved.is_of(msgspec.structs.replace(ANN, username="ANN", cloud_id=CloudId.parse("demo*")))
-    assert not saved.is_of(msgspec.structs.replace(ANN, username="bob"))
-    assert not saved.is_of(msgspec.structs.replace(ANN, cloud_id=CloudId.parse("OTHER")))
+    assert saved.is_of(msgspec.structs.replace(ANN, cloud_id=CloudId.parse("demo*")), ADDRESS)
+    assert not saved.is_of(msgspec.structs.replace(ANN, username="bob"), ADDRESS)
+    assert not saved.is_of(msgspec.structs.replace(ANN, username="Ann"), ADDRESS)
+    assert not saved.is_of(msgspec.structs.replace(ANN, cloud_id=CloudId.parse("OTHER")), ADDRESS)
+    assert not saved.is_of(ANN, "https://portal.example.org")
 
 
 def test_preferences_and_quick_dials_are_the_users(tmp_path: Path) -> None:

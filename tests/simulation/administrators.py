@@ -70,7 +70,7 @@ class Administrators:
 
     def found(self, cloud_id: str, names: list[str], credential: Credential, intervals: Intervals) -> Tenant:
         """A Cloud ID with its app and users."""
-        tenant = self.truth.tenants[cloud_id] = Tenant(cloud_id)
+        tenant = self.truth.tenants[cloud_id] = Tenant(cloud_id, keeps_passwords=credential is Credential.PASSWORD)
         self.intervals = intervals
         self._put_tenant(tenant, credential)
         theme = self.truth.theme_of("0")
@@ -110,7 +110,7 @@ class Administrators:
     def _put_tenant(self, tenant: Tenant, credential: Credential | None = None) -> None:
         template = (
             f"<account><X-mark-tenant>{tenant.template.now}</X-mark-tenant><X-mark-import>{{tier}}</X-mark-import>"
-            "<X-own-1>of the provider</X-own-1></account>"
+            f"<X-own-1>of the provider</X-own-1>{tenant.password_keys}</account>"
         )
         common = f"<a><preferences><{COMMON_MARK}>{tenant.common.now}</{COMMON_MARK}></preferences></a>"
         tenants = self.server.desk.tenants

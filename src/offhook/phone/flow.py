@@ -19,7 +19,7 @@ from offhook.core.placeholders import Scope
 from offhook.core.screen import Screen, Shown
 from offhook.phone import assembly, logout, trust
 from offhook.phone.assembly import Received
-from offhook.phone.commands import Flow, KeepTrust, Save
+from offhook.phone.commands import Flow, KeepTrust, Save, Unregister
 from offhook.phone.device import Device
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Saved
@@ -71,23 +71,19 @@ def sign_in(
         scope = _scope(login, device)
         common = yield from _global_part(talk, app, scope)
         own = yield from _account_part(talk, app, scope, login)
-        before = earlier if earlier and earlier.is_of(login) and not earlier.leaving else None
-        if earlier and not earlier.is_of(login):
+        is_back = earlier is not None and earlier.is_of(login, portal.url)
+        before = earlier if earlier and is_back and not earlier.leaving else None
+        if earlier and not is_back:
             talk.remarks.append(Diagnostic("phone", f"{earlier.username}@{earlier.cloud_id} was signed in here before"))
         saved = _record(talk, login, known.key, Received(app, package, common, own), now=now, earlier=before)
         if earlier:
             yield KeepTrust(earlier.portal, trust.of_record(earlier), earlier=True)
         if earlier and not before:
-            yield from _make_room(earlier, device, strict=strict)
+            saved = logout.succeed(saved, earlier)
         yield Save(saved, package)
+    if earlier and not before:
+        yield Unregister()
     return saved
-
-
-def _make_room(earlier: Saved, device: Device, *, strict: bool) -> Flow[None]:
-    """Whoever was signed in before is signed out properly; the new record then takes the place of the old one."""
-    if earlier.leaving is None:
-        earlier = yield from logout.decide(earlier, "")
-    yield from logout.leave(earlier, device, strict=strict)
 
 
 def initial_screen(
@@ -191,6 +187,7 @@ def _record(talk: Talk, login: Login, key: str, received: Received, *, now: date
         diagnostics=tuple(dict.fromkeys(talk.remarks)),
         history=earlier.history if earlier else (),
         restored=earlier.restored if earlier else "",
+        predecessors=earlier.predecessors if earlier else (),
     )
 
 

@@ -47,7 +47,7 @@ from offhook.phone.keystore import FileKeystore, Keystore
 from offhook.phone.life import Life
 from offhook.phone.portal import Portal
 from offhook.phone.portals import Portals
-from offhook.phone.restoring import restore
+from offhook.phone.restoring import move_in
 from offhook.phone.saved import Saved
 from offhook.phone.vault import Opened, Vault
 
@@ -120,11 +120,11 @@ class Handset:
         if opened.trouble:
             aside = self.vault.set_aside()
             yield Remark(Diagnostic("vault", f"could not be opened ({opened.trouble}) and was set aside as {aside}"))
-        trusted = self.portals.find(portal.url)
+        device, trusted = self.device(), self.portals.find(portal.url)
         saved = yield from sign_in(
             login,
             portal,
-            self.device(),
+            device,
             self.clock(),
             pinned=pinned,
             trusted=trusted,
@@ -132,7 +132,7 @@ class Handset:
             shown=shown,
             strict=strict,
         )
-        return (yield from restore(saved))
+        return (yield from move_in(saved, device, strict=strict))
 
     def living(self, *, fresh: bool = False, strict: bool = False) -> Life:
         """The life of this phone from now on, to be driven while `alone`; `fresh` as in `Life`. Raises as `saved`."""

@@ -71,7 +71,8 @@ class Saved(msgspec.Struct, frozen=True):
     `services` are the definitions that came beside the account; `theme` names its package by digest; `portal_key` is
     the key that was pinned. The password that the user typed is not part of it, unless it is the SIP password itself,
     because the portal names no account service. `history` has the latest call first; `leaving` is there from the moment
-    a logout is decided; `restored` names the backup that is in this record already.
+    a logout is decided; `restored` names the backup that is in this record already; `predecessors` are the records of
+    those who were signed in before, whose logout is not finished.
     """
 
     cloud_id: CloudId
@@ -94,33 +95,44 @@ class Saved(msgspec.Struct, frozen=True):
     history: tuple[Call, ...] = ()
     leaving: Leaving | None = None
     restored: str = ""
+    predecessors: tuple[Saved, ...] = ()
 
     def __repr__(self) -> str:
         return f"Saved({self.username}@{self.cloud_id}, {len(self.account.keys)} keys)"
 
-    def is_of(self, login: Login) -> bool:
+    def is_of(self, login: Login, portal: str) -> bool:
         """Whether this was saved by the same user of the same app; Live and Editable are the same app."""
-        return self.owner == owner(login.cloud_id, login.username)
+        return self.owner == owner(portal, login.cloud_id, login.username)
 
     @property
     def owner(self) -> str:
         """Whose record this is."""
-        return owner(self.cloud_id, self.username)
+        return owner(self.portal, self.cloud_id, self.username)
 
     def with_call(self, call: Call) -> Saved:
         """The record with one more call in its history, of which the oldest go when there are too many."""
         return msgspec.structs.replace(self, history=(call, *self.history)[:MAX_CALLS])
 
 
-def owner(cloud_id: CloudId, username: str) -> str:
-    """One user of one app: Live and Editable are the same app, and a username has no upper and lower case."""
-    return f"{cloud_id.name}\n{username.casefold()}"
+def owner(portal: str, cloud_id: CloudId, username: str) -> str:
+    """One user of one app at one portal: Live and Editable are the same app.
+
+    The name counts as it was typed: whether upper and lower case are the same is for the provider to say, and if they
+    are not, nobody must get what belongs to a namesake.
+    """
+    return f"{portal}\n{cloud_id.name}\n{username}"
 
 
 def users_own(document: Document) -> dict[str, Value]:
-    """The values that the user chose and that are in force."""
+    """The values that the user chose: those in force, and those that a lock or a missing licence keeps out for now."""
+    out = {
+        key: refusal.value
+        for key, refusals in document.kept_out.items()
+        for refusal in refusals
+        if is_users(refusal.value.rank, refusal.value.source)
+    }
     own = ((key, settled.value) for key, settled in document.keys.items())
-    return {key: value for key, value in own if is_users(value.rank, value.source)}
+    return out | {key: value for key, value in own if is_users(value.rank, value.source)}
 
 
 def is_users(rank: int, source: str) -> bool:

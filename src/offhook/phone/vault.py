@@ -27,8 +27,9 @@ from offhook.phone.keystore import Keystore
 from offhook.phone.saved import Left, Saved
 from offhook.phone.sealing import seal, unseal
 
-# 1: a record. 2: or what is left of one after a logout; a record may say that a logout is under way.
-SCHEMA: Final = 2
+# 1: a record. 2: or what is left of one after a logout; a record may say that a logout is under way. 3: a record may
+# carry those of the users before, whose logout is under way.
+SCHEMA: Final = 3
 MAX_STATE_BYTES: Final = 16 * 1024 * 1024
 STATE: Final = "state"
 

@@ -41,7 +41,9 @@ class Authenticity:
     async def check(self, request: AgainRequest) -> Standing:
         """The install, whatever became of it. Raises Refused, TooMany and Unavailable.
 
-        Who is right is never told to wait, since only what is wrong counts as a try.
+        Who is right is never told to wait, since only what is wrong counts as a try. To ask with an install that nobody
+        has is no try: it is one of so many that guessing is hopeless, and the phones of a whole office may do so after
+        their installs were forgotten.
         """
         standing = await self._store.standing(request.cloud_id, request.install_id)
         if standing is None:
@@ -49,6 +51,8 @@ class Authenticity:
             raise Refused(WRONG)
         if self._is_known(standing, request):
             return standing
+        if standing is None:
+            raise Refused(WRONG)
         attempt = self._attempts.begin(request.cloud_id, request.install_id, request.client, self._clock.now_s())
         try:
             fits = await self._fits_otherwise(standing, request)
