@@ -12,7 +12,8 @@ from offhook.phone.checks import Check
 from offhook.phone.commands import Command
 from offhook.phone.news import News
 from offhook.phone.saved import Left, Saved
-from tests.simulation import things
+from tests.simulation import departures, things
+from tests.simulation.departures import Decision
 from tests.simulation.kept import INSTALL_KEY
 from tests.simulation.phone import NEVER, Phone
 from tests.simulation.record import Record
@@ -78,6 +79,17 @@ def it_is_registered_as_the_record_says(registered: Document | None, saved: Save
     if registered is None or registration.changed(registered, saved.account):
         return "it registered with other keys, or not at all" if registered else "it never registered"
     return ""
+
+
+def a_lone_logout_is_never_held(install: Install, held: bool) -> str:
+    """A single user's logout is never delayed by the fleet guard (D22)."""
+    return f"install {install.id} of {install.user} is to go by itself, and was told to ask later" if held else ""
+
+
+def the_fleet_limit_holds(decision: Decision, users: int) -> str:
+    """Of many who are sent away at once, so many go as the limit says, and the others wait to be released (D22)."""
+    most = departures.LIMITS.most(users)
+    return "" if len(decision.told) <= most else f"{len(decision.told)} of {decision.users} are out, and {most} may be"
 
 
 def who_should_be_out_is_told(install: Install, reason: str, status: int) -> str:

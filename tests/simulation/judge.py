@@ -93,9 +93,15 @@ class Judge:
             self._require(
                 invariants.nobody_is_logged_out_without_a_decision, install, reason, status, phone=exchange.phone
             )
+            if decision := self.truth.departures.told(install):
+                users = len(self.truth.tenants[decision.cloud_id].users)
+                self._require(invariants.the_fleet_limit_holds, decision, users, phone=exchange.phone)
         elif status == 503:
             if not self.server.database.in_trouble and not reason:
                 self._fail(invariants.who_is_right_is_known, install, status, exchange.phone)
+            if reason and not self.server.database.in_trouble:
+                is_due = self.truth.departures.is_due(install)
+                self._require(invariants.a_lone_logout_is_never_held, install, is_due, phone=exchange.phone)
         elif status == 403 and install.is_replaced and exchange.fault == AGAIN:
             # A straggler of the install that this phone had before; the phone itself never asks with that any more.
             pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -78,6 +79,7 @@ class _BuggyServer(Server):
 
     reprovision_type: type[Reprovision] = Reprovision
     store_type: type[LifeStore] = LifeStore
+    guard_type: type[FleetGuard] = FleetGuard
 
     def build(self) -> dict[str, Handler]:
         parts = self.parts
@@ -93,7 +95,7 @@ class _BuggyServer(Server):
         reprovision = self.reprovision_type(
             authenticity=authenticity,
             store=store,
-            guard=FleetGuard(store, lambda: self.heap.now_s),
+            guard=self.guard_type(store, lambda: self.heap.now_s),
             sightings=parts.sightings,
             composer=parts.composer,
             tokens=parts.tokens,
@@ -102,6 +104,28 @@ class _BuggyServer(Server):
         taken = Reports(authenticity=authenticity, store=store, sealer=parts.sealer, clock=parts.clock)
         buggy = again.endpoints(reprovision, taken, self.noted, seconds=lambda: self.heap.now_s, sleep=no_time)
         return super().build() | buggy
+
+
+class _HoldsEverybody(FleetGuard):
+    """Every logout waits for an administrator, also that of a single user."""
+
+    async def lets_go(self, standing: Standing, decided: Mapping[Ending, int]) -> Ending | None:
+        return None
+
+
+class _HoldsNobody(FleetGuard):
+    """Whoever is to go goes, however many there are."""
+
+    async def lets_go(self, standing: Standing, decided: Mapping[Ending, int]) -> Ending | None:
+        return next(iter(decided), None)
+
+
+class _JealousServer(_BuggyServer):
+    guard_type: type[FleetGuard] = _HoldsEverybody
+
+
+class _GuardlessServer(_BuggyServer):
+    guard_type: type[FleetGuard] = _HoldsNobody
 
 
 class _DatesServer(_BuggyServer):
@@ -273,6 +297,8 @@ BUGS: dict[str, tuple[type[Server], type[Phone], str]] = {
     "token checked before revocation": (_TokensServer, Phone, "who_should_be_out_is_told"),
     "dates that were never issued": (_ForeignDatesServer, Phone, "no_answer_is_older"),
     "an older install ends at the sign-in": (_ReplacingServer, Phone, "who_is_right_is_known"),
+    "the guard holds everybody": (_JealousServer, Phone, "a_lone_logout_is_never_held"),
+    "the guard holds nobody": (_GuardlessServer, Phone, "the_fleet_limit_holds"),
     "non-atomic save": (Server, _NonAtomicPhone, "the_vault_is_readable"),
     "reporter before capture of values": (Server, _LateReporter, "a_report_is_taken"),
     "backup not bound to the user": (Server, _SharedBackups, "nobody_gets_anothers_things"),
@@ -293,6 +319,8 @@ USUAL = Plan(0, phones=8, days=4, deeds_per_day=48, administration_per_day=48)
 PLANS = {
     # Nobody is suspended meanwhile, which would be another reason to be told something else.
     "an older install ends at the sign-in": msgspec.structs.replace(USUAL, administration_per_day=1),
+    # One Cloud ID with so many users that a tenth of them is more than the limit.
+    "the guard holds nobody": msgspec.structs.replace(USUAL, phones=24, tenants=1),
     # Phones that ask often find more that has to wait.
     "changes long after a call": msgspec.structs.replace(USUAL, intervals=Intervals(1800, 1800, 7200)),
     "changes in a call": msgspec.structs.replace(USUAL, intervals=Intervals(1800, 1800, 7200)),

@@ -9,6 +9,7 @@ from typing import Final
 from offhook.core.theme import Manifest, Theme, pack
 from offhook.phone.checks import Check
 from offhook.portal.base import digest
+from tests.simulation.departures import Departures
 
 # The keys that carry a mark, by whom it is set.
 USER_MARK: Final = "X-mark-user"
@@ -106,6 +107,7 @@ class Truth:
         self.tenants: dict[str, Tenant] = {}
         self.installs: dict[str, Install] = {}
         self.themes: dict[str, str] = {}
+        self.departures = Departures()
         self._counted = 0
         self._carried: dict[User, Mapping[Check, Mapping[str, Marks]]] = {}
 
