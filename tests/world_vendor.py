@@ -7,7 +7,7 @@ import io
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -88,8 +88,9 @@ def serving(vendor: Vendor) -> Iterator[str]:
             self.send_response_only(status)
             self.send_header("Content-Type", "application/xml")
             self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            with suppress(OSError):  # Whoever asked did not wait.
+                self.end_headers()
+                self.wfile.write(answer)
 
         do_POST = do_GET  # noqa: N815 - the library looks for this name
 

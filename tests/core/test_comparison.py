@@ -67,8 +67,8 @@ def test_the_same_in_other_words(theirs: str, ours: str) -> None:
     ("theirs", "ours", "key", "what"),
     [
         ("<codecOrder>0,8</codecOrder>", "<codecOrder>8,0</codecOrder>", "codecOrder", What.VALUE),
-        ("<callWaiting>true</callWaiting>", "<callWaiting>0</callWaiting>", "callWaiting", What.VALUE),
-        ("<allowMessage>true</allowMessage>", "<allowMessage>1</allowMessage>", "allowMessage", What.VALUE),
+        ("<callWaiting>true</callWaiting>", "<callWaiting>0</callWaiting>", "callWaiting", What.NO_SWITCH),
+        ("<allowMessage>true</allowMessage>", "<allowMessage>1</allowMessage>", "allowMessage", What.NO_SWITCH),
         ("<title>Ann</title>", "<title>ann</title>", "title", What.VALUE),
         ("<title>Ann</title>", "<title>Ann </title>", "title", What.BLANKS),
         ("<X-own>1</X-own>", "<X-own>01</X-own>", "X-own", What.VALUE),
@@ -101,14 +101,14 @@ def test_a_difference(theirs: str, ours: str, key: str, what: What) -> None:
 
 
 def test_what_has_to_differ() -> None:
-    """Tokens, the number of the install, addresses of services, and what holds one of these."""
+    """Tokens, the number of the install and what holds it, addresses of services."""
     theirs = account(
         "<cloud_password>pa55word</cloud_password><extProvUrl>https://old.example.net/p</extProvUrl>"
-        "<wsContactsUrl>https://c.example.net/?p=pa55word&amp;x=1</wsContactsUrl>"
+        "<wsContactsUrl>https://c.example.net/?i=OLD-1&amp;x=1</wsContactsUrl><X-install-id>OLD-1</X-install-id>"
     )
     ours = account(
         "<cloud_password>t0k/en</cloud_password><extProvUrl>https://new.example.net/again</extProvUrl>"
-        "<wsContactsUrl>https://c.example.net/?p=t0k%2Fen&amp;x=1</wsContactsUrl>"
+        "<wsContactsUrl>https://c.example.net/?i=12AB&amp;x=1</wsContactsUrl>"
         "<X-install-id>12AB</X-install-id><cloud_username>ann</cloud_username><extProvMethod>POST</extProvMethod>"
     )
 
@@ -116,7 +116,23 @@ def test_what_has_to_differ() -> None:
 
     assert {one.key for one in found if one.expected} == {*theirs, *ours}
     assert all(one.expected for one in found)
-    assert [one.expected for one in found if one.key == "wsContactsUrl"] == ["it holds what cloud_password says"]
+    assert [one.expected for one in found if one.key == "wsContactsUrl"] == ["it holds what X-install-id says"]
+
+
+@pytest.mark.parametrize("known", ["<cloud_password>pa55 word</cloud_password>", ""])
+def test_a_token_where_a_password_was(known: str) -> None:
+    """Whoever checks the password there will refuse the token, so that this counts as a difference."""
+    theirs = account(
+        f"{known}<password>pa55 word</password><wsContactsUrl>https://c.example.net/?p=pa55%20word</wsContactsUrl>"
+    )
+    ours = account(
+        "<cloud_password>t0k/en</cloud_password><password>t0k/en</password>"
+        "<wsContactsUrl>https://c.example.net/?p=t0k%2Fen</wsContactsUrl>"
+    )
+
+    found = [(one.key, one.what) for one in compare(theirs, ours, ["pa55 word"]) if not one.expected]
+
+    assert found == [("password", What.TOKEN), ("wsContactsUrl", What.TOKEN)]
 
 
 def test_secrets_are_told_to_differ_and_not_shown() -> None:

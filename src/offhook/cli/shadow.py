@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
@@ -195,16 +194,19 @@ def _logins(cloud_id: CloudId, path: Path | None, folder: _Folder | None, limit:
     else:
         assert folder is not None, "it is opened where no file is named"
         everybody = folder.logins(cloud_id)
-    found, left_out = [], 0
+    found: list[Login] = []
+    left_out = 0
     for login in everybody:
         if login is None:
             left_out += 1
         else:
             found.append(login)
+        if len(found) == limit:
+            break
     if not found:
         why = f"{counted(left_out, 'user')} here, and of each only a hash of the password is known" if left_out else ""
         raise Invalid.at("users", f"nobody can be asked about{f': {why}' if why else ''}; name a file with --users")
-    return list(islice(found, limit)), left_out
+    return found, left_out
 
 
 def _announce(theirs: Side, ours: Side, users: int, rate: float) -> None:

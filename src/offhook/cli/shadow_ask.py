@@ -57,6 +57,8 @@ class Wanted(msgspec.Struct, frozen=True):
         """The web service definition; raises Invalid, and Refused when a password would travel in the open (D4)."""
         url, body = self.url, self.post_data
         if not any(map(_USER.search, (url, body, self.headers))):
+            if self.content_type and not body:
+                raise Invalid.at("--content-type", "says what the body is, so give that, too: --post-data")
             if self.method.upper() == "POST" and not body:
                 body = PARAMETERS
             elif not body:

@@ -43,14 +43,14 @@ class Outcome(msgspec.Struct, frozen=True):
     def notes(self) -> Iterator[str]:
         """What an operator will want to know beside the differences."""
         if self.left_out:
-            yield f"{counted(self.left_out, 'user')} were left out: their password is not known, only its hash."
+            yield f"{counted(self.left_out, 'user')} left out, since only a hash of the password is known."
         for key, users in self.behind.items():
             yield (
                 f"{key} of ours leads {counted(users, 'user')} back to the other service: after switching, their "
                 "phones go on asking there, unless its name moves to the new server."
             )
         if self.stopped:
-            yield f"{self.stopped} {counted(self.users - self.tally.asked, 'user')} were not compared."
+            yield f"{self.stopped} {counted(self.users - self.tally.asked, 'user')} not compared."
 
 
 def progress() -> Progress:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus, urlsplit
 
 from offhook.core import dialplan, webservice, xml
 from offhook.core.dialplan import GlobalPart, QuickDials
 from offhook.core.keys import is_secret
 from offhook.core.masking import masked
-from offhook.core.meaning import meaning
+from offhook.core.meaning import is_default, meaning
 from offhook.core.mergeable import Value
 from offhook.core.secret import MASK, Discreet
 
@@ -22,7 +22,6 @@ _SWITCHES: Final = frozenset({"", "0", "1"})
 # What each service makes for one install.
 _INSTALL: Final = "X-install-id"
 _CREDENTIAL: Final = "cloud_password"
-_OWN: Final = (_INSTALL, _CREDENTIAL)
 _WHY_OWN: Final[Mapping[str, str]] = {
     _INSTALL: "each service numbers its installs itself",
     _CREDENTIAL: "each service gives what a phone comes back with; ours is a token, and if another service of yours "
@@ -49,6 +48,8 @@ class What(StrEnum):
     """In what two values of a key differ, and what that does to a phone."""
 
     VALUE = "another value"
+    TOKEN = "ours holds the phone's token where theirs holds a password: who checks passwords will refuse it"
+    NO_SWITCH = "a switch that is neither 0 nor 1 does what the app does by itself, whatever word stands there"
     BLANKS = "the same value, but for blanks around it"
     RANK = "another rank"
     NOT_OURS = "only theirs sends it; with ours, phones keep what they have, and new ones have none"
@@ -81,8 +82,9 @@ def compare(
     `secrets` are further words that must not be seen, such as the password that was sent. The order of keys has no
     meaning, what is not sent stays on a phone, and what is sent empty is taken away (D5).
     """
+    secrets = tuple(secrets)
     veil = Veil((*secrets, *_secrets(theirs), *_secrets(ours)))
-    own = _own_words(theirs, ours)
+    own = _Own.of(theirs, ours, secrets)
     return tuple(
         difference for key in {**theirs, **ours} for difference in _of(key, theirs.get(key), ours.get(key), veil, own)
     )
@@ -134,9 +136,48 @@ def _tells(value: Value) -> bool:
     return "://" in value.content or any(map(is_secret, names))
 
 
-def _of(
-    key: str, theirs: Value | None, ours: Value | None, veil: Veil, own: Mapping[str, tuple[str, str]]
-) -> Iterator[Difference]:
+class _Side(NamedTuple):
+    """The words that one service made for the install, or that the user typed: they stand in further values."""
+
+    install: tuple[str, ...]
+    credential: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Value], typed: tuple[str, ...]) -> _Side:
+        return cls(_words(values, _INSTALL), (*_words(values, _CREDENTIAL), *typed))
+
+    def leaves(self, key: str, value: Value, *, credential: bool) -> Hashable:
+        """What a value means with a mark in the place of these words."""
+        told = value.content
+        for word in self.install:
+            told = _without(told, word, _INSTALL)
+        for word in self.credential if credential else ():
+            told = _without(told, word, _CREDENTIAL)
+        return meaning(key, _with(value, told))
+
+
+class _Own(NamedTuple):
+    """Those of both services."""
+
+    theirs: _Side
+    ours: _Side
+
+    @classmethod
+    def of(cls, theirs: Mapping[str, Value], ours: Mapping[str, Value], typed: tuple[str, ...]) -> _Own:
+        return cls(_Side.of(theirs, typed), _Side.of(ours, typed))
+
+    def makes(self, key: str, theirs: Value, ours: Value, *, credential: bool) -> bool:
+        """Whether two values differ by nothing but these words."""
+        left = self.theirs.leaves(key, theirs, credential=credential)
+        return left == self.ours.leaves(key, ours, credential=credential)
+
+
+def _words(values: Mapping[str, Value], key: str) -> tuple[str, ...]:
+    value = values.get(key)
+    return (value.content,) if value is not None and _says(value) and not value.markup else ()
+
+
+def _of(key: str, theirs: Value | None, ours: Value | None, veil: Veil, own: _Own) -> Iterator[Difference]:
     shown_theirs = None if theirs is None else veil.value(key, theirs)
     shown_ours = None if ours is None else veil.value(key, ours)
     if ours is None:
@@ -149,38 +190,37 @@ def _of(
         yield Difference(key, what, shown_theirs, shown_ours, added if _says(ours) else "")
         return
     if meaning(key, theirs) != meaning(key, ours):
-        what = What.BLANKS if meaning(key, _stripped(theirs)) == meaning(key, _stripped(ours)) else What.VALUE
-        yield Difference(key, what, shown_theirs, shown_ours, _why(key, theirs, ours, own))
+        yield Difference(key, _what(key, theirs, ours, own), shown_theirs, shown_ours, _why(key, theirs, ours, own))
     if theirs.rank != ours.rank:
         yield Difference(key, What.RANK, f"rank {theirs.rank}", f"rank {ours.rank}")
 
 
-def _why(key: str, theirs: Value, ours: Value, own: Mapping[str, tuple[str, str]]) -> str:
-    """Why two values cannot but differ; empty when they could be the same."""
-    if key in own:
+def _what(key: str, theirs: Value, ours: Value, own: _Own) -> What:
+    """In what two values differ that do not mean the same."""
+    if is_default(key, theirs) or is_default(key, ours):
+        return What.NO_SWITCH
+    if meaning(key, _stripped(theirs)) == meaning(key, _stripped(ours)):
+        return What.BLANKS
+    return What.TOKEN if key != _CREDENTIAL and own.makes(key, theirs, ours, credential=True) else What.VALUE
+
+
+def _why(key: str, theirs: Value, ours: Value, own: _Own) -> str:
+    """Why two values cannot but differ; empty when they could be the same.
+
+    A token in another key than its own is none of that: where a template puts the password into the address of another
+    service, or into the SIP password, that service would refuse the token.
+    """
+    if not (_says(theirs) and _says(ours)):
+        return ""
+    if key in _WHY_OWN:
         return _WHY_OWN[key]
-    if key in _DEFINITIONS and _says(theirs) and _says(ours):
+    if key in _DEFINITIONS:
         return _WHY_SERVICE
-    told = theirs.content, ours.content
-    for name, words in own.items():
-        told = _without(told[0], words[0], name), _without(told[1], words[1], name)
-    if own and meaning(key, _with(theirs, told[0])) == meaning(key, _with(ours, told[1])):
-        return f"it holds what {' or '.join(own)} says"
-    return ""
-
-
-def _own_words(theirs: Mapping[str, Value], ours: Mapping[str, Value]) -> dict[str, tuple[str, str]]:
-    """What each service made for the install, as far as both did and it differs."""
-    return {
-        key: (theirs[key].content, ours[key].content)
-        for key in _OWN
-        if key in theirs and key in ours and _says(theirs[key]) and _says(ours[key])
-        if theirs[key].content != ours[key].content and not (theirs[key].markup or ours[key].markup)
-    }
+    return f"it holds what {_INSTALL} says" if own.makes(key, theirs, ours, credential=False) else ""
 
 
 def _without(text: str, word: str, name: str) -> str:
-    """The text with a name in place of a word, however that is escaped there; a word is at most itself when short."""
+    """The text with a name in the place of a word, however that is escaped; a short one only where it stands alone."""
     if len(word) < _LEAST_WORD:
         return f"\0{name}\0" if text == word else text
     for spelling in _spellings(word):

@@ -16,6 +16,8 @@ from offhook.core.mergeable import Value
 from offhook.core.numbers import whole
 
 _DIGITS: Final = 18
+# On, off, and taken away.
+_SWITCH: Final = frozenset({"1", "0", ""})
 # Their items are found by their id, so that their order says nothing.
 _BY_ID: Final = frozenset({"quickDial", "dialActions"})
 _HOST: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/?#%@]*(?=[/?#]|\Z)")
@@ -40,18 +42,27 @@ def meaning(key: str, value: Value) -> Hashable:
     Blanks around a value count where any text may stand: apps keep them, and a password may end in one. What is none
     of its key's kind means only itself, except that a switch which is neither 0 nor 1 means its default.
     """
-    known = KEYS.find(key.rpartition("/")[2])
-    if value.markup:
-        return (_tree(key, value), value.attributes)
-    return (_plain(known, value.content), value.attributes)
+    return (_tree(key, value) if value.markup else _plain(_known(key), value.content), value.attributes)
+
+
+def is_default(key: str, value: Value) -> bool:
+    """Whether it is a switch that is neither on nor off."""
+    return not value.markup and _is_default(_known(key), value.content)
+
+
+def _known(key: str) -> Key | None:
+    # A part of a global answer is called after where it stands, such as `preferences/doNotDisturb`.
+    return KEYS.find(key.rpartition("/")[2])
+
+
+def _is_default(known: Key | None, content: str) -> bool:
+    return known is not None and isinstance(known.kind, Switch) and content.strip() not in _SWITCH
 
 
 def _plain(known: Key | None, content: str) -> Hashable:
     if known is None:
         return content
-    if isinstance(known.kind, Switch) and content.strip() not in {"", "0", "1"}:
-        return known.default or _Default(known.name)
-    return _of_kind(known.kind, content)
+    return (known.default or _Default(known.name)) if _is_default(known, content) else _of_kind(known.kind, content)
 
 
 def _of_kind(kind: Kind, content: str) -> Hashable:
