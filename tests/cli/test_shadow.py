@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -15,6 +16,9 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from offhook.cli.shadow_run import Bounds, Side, run
+from offhook.core.login import CloudId, Login
+from offhook.core.shadow import Refusal, Said
 from tests.cli.test_fleet import _until
 from tests.cli.test_serve import served
 from tests.world_shell import Shell
@@ -295,6 +299,34 @@ def test_nobody_to_ask_about(shell: Shell, vendor: Vendor, url: str) -> None:
     assert "There is no Offhook data in" in missing.stderr
     assert not (shell.folder / "mistyped").exists()
     assert vendor.asked == []
+
+
+class Here:
+    """A service in this process, which breaks at one user."""
+
+    def __init__(self, breaks_at: str = "") -> None:
+        self.breaks_at = breaks_at
+        self.asked: list[str] = []
+
+    async def ask(self, login: Login) -> Said:
+        self.asked.append(login.username)
+        await asyncio.sleep(0.001)
+        if login.username == self.breaks_at:
+            raise RuntimeError(self.breaks_at)
+        return Refusal(403)
+
+
+@pytest.mark.parametrize("breaks_at", ["user3", "user19"])
+def test_a_fault_of_ours_is_no_finding(breaks_at: str) -> None:
+    """It ends the run and is heard, early or late, and no user is passed over in silence."""
+    theirs, ours = Here(), Here(breaks_at)
+    logins = [Login(CloudId("MYAPP"), f"user{number}") for number in range(20)]
+    sides = (Side("https://old.example.net/", lambda _: theirs, 1), Side("ours", lambda _: ours, 0))
+
+    with pytest.raises(RuntimeError, match=breaks_at):
+        asyncio.run(run("MYAPP", logins, *sides, Bounds(2, 5), 0))
+
+    assert len(ours.asked) <= int(breaks_at.removeprefix("user")) + 3
 
 
 def test_ctrl_c_ends_with_the_report(shell: Shell, vendor: Vendor, url: str) -> None:

@@ -81,25 +81,32 @@ class _Run:
         """Ask about each; not one task more is made than may run."""
         free = asyncio.Semaphore(self._bounds.at_once)
         under_way: set[asyncio.Task[None]] = set()
+
+        def over(task: asyncio.Task[None]) -> None:
+            free.release()
+            if task.cancelled() or task.exception() is None:
+                under_way.discard(task)
+            else:
+                self.stopped = "A fault of ours."
+
         try:
             for login in logins:
                 await free.acquire()
                 if self.stopped:
-                    return
-                task = asyncio.ensure_future(self._one(login, free))
+                    break
+                task = asyncio.ensure_future(self._one(login))
                 under_way.add(task)
-                task.add_done_callback(under_way.discard)
-            await asyncio.gather(*under_way)
+                task.add_done_callback(over)
+            else:
+                await asyncio.gather(*under_way)
         finally:
+            # One that broke is still among them, and is heard here.
             await _end(under_way)
 
-    async def _one(self, login: Login, free: asyncio.Semaphore) -> None:
-        try:
-            secrets = (login.password.reveal(),)
-            said = await asyncio.gather(self._theirs.ask(login), self._ours.ask(login))
-            self._add(login.username, *said, shadow.judge(*said, secrets))
-        finally:
-            free.release()
+    async def _one(self, login: Login) -> None:
+        secrets = (login.password.reveal(),)
+        said = await asyncio.gather(self._theirs.ask(login), self._ours.ask(login))
+        self._add(login.username, *said, shadow.judge(*said, secrets))
 
     def _add(self, user: str, theirs: Said, ours: Said, verdict: Verdict) -> None:
         if self.stopped:
