@@ -54,7 +54,7 @@ from offhook.storage.tenants import ServedTenants, TenantStore
 from offhook.storage.themes import ThemeStore
 from offhook.web import again, portal, provider
 from offhook.web.app import application
-from offhook.web.events import EventLog, Events
+from offhook.web.events import EventLog, Events, Field
 from offhook.web.http import Handler
 from offhook.web.server import Server
 from offhook.web.settings import Serving
@@ -197,6 +197,29 @@ def administration(data: Path | None, author: str = "") -> Iterator[Desk]:
     folder = DataFolder.choose(data).make()
     with _opened(folder) as database:
         yield Desk(Parts(folder, database, author=author))
+
+
+@contextmanager
+def looking(data: Path | None) -> Iterator[tuple[Desk, dict[str, Handler]]]:
+    """A desk, and beside it what a server of the data folder answers at which path.
+
+    Asked with HEAD, it answers in full and keeps nothing. No event is written, and no refusal is held back.
+    """
+    folder = DataFolder.choose(data).make()
+    with _opened(folder) as database, ExitStack() as stack:
+        parts = Parts(folder, database)
+        passwords = HashPool(parts.sealer)
+        stack.callback(passwords.close)
+        world = World(sleep=_at_once)
+        yield Desk(parts), handlers_of(parts, passwords, "", _unheard, ["provider"], world=world)
+
+
+async def _at_once(seconds: float) -> None:
+    """Wait for nothing."""
+
+
+def _unheard(event: str, **fields: Field) -> None:
+    """Note nothing."""
 
 
 @contextmanager

@@ -6,8 +6,9 @@
 3  refused                        8  in use, or changed meanwhile
 4  there is no such thing
 
-Of `lint`, 1 says that the document has errors, and 5 that it is none. Of `demo` and `phone sign-in`, all but 0 say that
-no phone was signed in. Ctrl-C where nothing else is said about it: 130.
+Of `lint`, 1 says that the document has errors, and 5 that it is none. Of `shadow`, 1 says that accounts differ, and 6
+that not all could be compared. Of `demo` and `phone sign-in`, all but 0 say that no phone was signed in. Ctrl-C where
+nothing else is said about it: 130.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Safety limits: pure rules that compute and never act."""
+"""Who gets what, and why: rules, rollouts and safety limits, as pure computations that never act."""

@@ -1,0 +1,136 @@
+"""CEL, the language of expressions in conditions: what they can read, their limits, and true, false or neither.
+
+An error while evaluating comes out of the library as a value that looks true, or as an exception. Here it is neither
+true nor false, and never raised. Nothing in the language knows the time, so that an answer can only change with what
+it is computed from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+import cel_expr_python.cel as cel  # noqa: PLR0402 - only so does mypy find the types of a package without __init__
+
+from offhook.core.errors import Invalid
+from offhook.core.keys import near
+from offhook.policy import versions
+from offhook.policy.subject import Fact, Subject
+
+Program: TypeAlias = cel.Expression
+Activation: TypeAlias = cel.Activation
+
+MAX_EXPRESSION: Final = 1000
+# Longer ones are as good as absent, or an expression could copy them around for seconds.
+MAX_ATTRIBUTE: Final = 1024
+
+_TEXT: Final = cel.Type.STRING
+_NUMBERS: Final = cel.Type.List(cel.Type.INT)
+VARIABLES: Final = {
+    "user": cel.Type.Map(_TEXT, _TEXT),
+    "username": _TEXT,
+    "groups": cel.Type.List(_TEXT),
+    "platform": _TEXT,
+    "app_version": _NUMBERS,
+    "os_version": _NUMBERS,
+    "locale": _TEXT,
+    "editable": cel.Type.BOOL,
+    "installs": cel.Type.INT,
+    "occasion": _TEXT,
+    "network": _TEXT,
+}
+_ENVIRONMENT: Final = cel.NewEnv(variables=VARIABLES)
+_LOOP: Final = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|filter|map)\s*\(")
+_WORD: Final = re.compile(r"[A-Za-z_]\w*")
+_CODES: Final = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$| \(in container ''\)")
+_ERRORS: Final = {
+    re.compile(r"basic_string: .*"): "a text in it is no Unicode",
+    re.compile(r"ERROR: <input>:-1:-1: "): "",
+    re.compile(r'Key not found in map : "(.*)"'): r"the user has no attribute \1",
+    re.compile(r'No value with name "(.*)" found in Activation'): r"\1 is not known",
+    re.compile(r" expecting \{.*"): "",
+    re.compile(r" expecting '.*"): "",
+}
+_TYPES: Final = {"STRING": "a text", "INT": "a whole number", "DYN": "what is only known later"}
+_POSITION: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): ")
+_UNDECLARED: Final = re.compile(r"undeclared reference to '([^']*)'")
+
+
+@lru_cache(maxsize=4096)
+def compile(text: str) -> Program:  # noqa: A001 - what CEL calls it
+    """An expression ready to be evaluated; raises Invalid."""
+    if len(text) > MAX_EXPRESSION:
+        raise Invalid.at("cel", f"has {len(text):,} characters; at most {MAX_EXPRESSION:,} are allowed")
+    # A loop within a loop is how a short text becomes minutes of work.
+    if len(_LOOP.findall(text)) > 1:
+        raise Invalid.at(
+            "cel", "has more than one of all, exists, exists_one, filter and map; make two conditions of it"
+        )
+    try:
+        program = _ENVIRONMENT.compile(text)
+    except RuntimeError as error:
+        raise Invalid.at("cel", _readable(str(error))) from None
+    if program.return_type() != cel.Type.BOOL:
+        given = _TYPES.get(program.return_type().name(), program.return_type().name().lower())
+        raise Invalid.at("cel", f"gives {given}, where true or false is needed")
+    return program
+
+
+def activate(subject: Subject) -> Activation:
+    """A subject as the variables of expressions, without those that are not known."""
+    found: dict[str, object] = {
+        "user": {name: text for name, text in subject.attributes.items() if 0 < len(text) <= MAX_ATTRIBUTE},
+        "username": subject.username,
+        "groups": sorted(subject.groups),
+        "editable": subject.editable,
+        "installs": subject.installs,
+        "occasion": str(subject.occasion),
+    }
+    found |= {name: text for name in ("platform", "locale", "network") if (text := getattr(subject, name))}
+    for name in ("app_version", "os_version"):
+        if numbers := versions.parse(getattr(subject, name) or ""):
+            found[name] = list(numbers)
+    return _ENVIRONMENT.Activation(found)
+
+
+def holds(program: Program, activation: Activation) -> bool | None:
+    """Whether the expression is true; None when it can be told neither way."""
+    return _evaluate(program, activation)[0]
+
+
+def why_not(program: Program, activation: Activation) -> str:
+    """What keeps an expression from being true or false."""
+    return _evaluate(program, activation)[1]
+
+
+def _evaluate(program: Program, activation: Activation) -> tuple[bool | None, str]:
+    try:
+        found = program.eval(activation)
+    except RuntimeError as error:
+        return None, _readable(str(error))
+    # The value of an error is its text, and would count as true.
+    if found.type() == cel.Type.BOOL:
+        return found.value() is True, ""
+    return None, _readable(str(found.value()))
+
+
+def facts(text: str) -> Iterator[Fact]:
+    """The facts that an expression may read: those it names, if only within a text."""
+    words = {*_WORD.findall(text)}
+    return (fact for fact in Fact if fact in words)
+
+
+def _readable(error: str) -> str:
+    """The first line that the library says, without its codes."""
+    line = _CODES.sub("", error.strip().partition("\n")[0])
+    for found, said in _ERRORS.items():
+        line = found.sub(said, line)
+    place = _POSITION.match(line)
+    if place is None:
+        return line
+    said = line[place.end() :]
+    unknown = _UNDECLARED.search(said)
+    meant = near(unknown[1].partition(".")[0], VARIABLES) if unknown else ()
+    return f"at character {place[2]}: {said}" + (f"; did you mean {meant[0]}?" if meant else "")

@@ -1,0 +1,87 @@
+"""What the guard of a rollout decides from what became of the phones: pause, wait, or go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+import msgspec
+
+from offhook.policy.clock import day_and_time
+from offhook.policy.rollout import Guard, Rollout
+
+_TROUBLES: Final = {
+    "missing": "did not come back",
+    "unregistered": "failed to register",
+    "refused": "were refused",
+}
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Phones that asked within the guard's window, and how many of them got into trouble afterwards."""
+
+    asked: int
+    missing: int = 0
+    unregistered: int = 0
+    refused: int = 0
+
+    def share(self, trouble: str) -> float:
+        """The percentage of those that asked; none of nobody."""
+        count: int = getattr(self, trouble)
+        return 100 * count / self.asked if self.asked else 0.0
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """The rule is to be paused: it then applies to nobody, until a person says otherwise."""
+
+    reason: str
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """The rollout stays at its stage for now."""
+
+    reason: str
+
+
+class Open(msgspec.Struct, frozen=True):
+    """The next stage may begin: `opened` is what the rollout's field of that name becomes."""
+
+    opened: int
+
+
+class Steady(msgspec.Struct, frozen=True):
+    """There is nothing to do."""
+
+
+Ruling: TypeAlias = Pause | Wait | Open | Steady
+
+
+def judge(rollout: Rollout, treated: Counts, others: Counts, now_s: int) -> Ruling:
+    """What is to become of a guarded rollout.
+
+    `treated` are the phones that got the rule since its present stage began, `others` those that its condition is true
+    of and that drew a lot outside, in the same time; both within the window. With nobody outside, the bound is for the
+    share itself. A stage begins only after the one before it was looked at: too few phones never open the next one.
+    """
+    guard = rollout.guard
+    if guard is None:
+        return Steady()
+    if treated.asked >= guard.phones and (reason := next(_troubles(guard, treated, others), None)):
+        return Pause(reason)
+    if rollout.stage(now_s) < rollout.opened or rollout.opened >= len(rollout.stages):
+        return Steady()
+    if treated.asked < guard.phones:
+        return Wait(f"{treated.asked:,} phones of at least {guard.phones:,} have asked since this stage began")
+    due_s = rollout.stages[rollout.opened].since_s
+    return Wait(f"the next stage begins at {day_and_time(due_s)}") if now_s < due_s else Open(rollout.opened + 1)
+
+
+def _troubles(guard: Guard, treated: Counts, others: Counts) -> Iterator[str]:
+    for trouble, verb in _TROUBLES.items():
+        ours, theirs = treated.share(trouble), others.share(trouble)
+        if ours - theirs > guard.excess:
+            compared = f"{theirs:.1f}% of {others.asked:,} others" if others.asked else "there are no others"
+            yield (
+                f"{ours:.1f}% of {treated.asked:,} phones with this rule {verb}, {compared}: "
+                f"more than {guard.excess:g} points above"
+            )
