@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol
 import typer
 from rich.progress import Progress
 
-from offhook.cli import asking, phone_view
+from offhook.cli import asking, phone_input, phone_view
 from offhook.cli.called import ours
 from offhook.cli.exits import reported
 from offhook.cli.options import DataOption
+from offhook.cli.output import outlived
 from offhook.cli.phone_attempt import Attempt
 from offhook.cli.phone_qr import print_qr
 from offhook.cli.phone_view import Steps
@@ -61,7 +62,8 @@ def demo(
     """
     console = phone_view.console_for()
     stay = asking.attended() and sys.stdout.isatty() and not once
-    with reported(), _folder(data) as folder:
+    with outlived(), reported(), _folder(data) as folder:
+        phone_input.check_trust()
         run = Demo(console, folder, _free_port(port), stay=stay)
         run.found()
         run.serve()

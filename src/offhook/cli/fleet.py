@@ -16,7 +16,7 @@ import typer
 from rich.console import RenderableType
 from rich.live import Live
 
-from offhook.cli import asking, fleet_view, phone_view
+from offhook.cli import asking, fleet_view, phone_input, phone_view
 from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.options import JsonOption
 from offhook.core.errors import Invalid, Refused
@@ -69,6 +69,7 @@ def fleet(
     Example: offhook fleet --phones 1000 --for 10m --portal http://127.0.0.1:8080 --cloud-id DEMO --users users.csv
     """
     with reported(as_json=json):
+        phone_input.check_trust()
         place = _near(Portal.parse(portal), yes_really=yes_really)
         seconds = _seconds(for_)
         logins = _logins(CloudId.parse(cloud_id), phones, users, user_prefix, stdin=password_stdin)

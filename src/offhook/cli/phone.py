@@ -12,6 +12,7 @@ import typer
 from offhook.cli import phone_edit, phone_input, phone_run, phone_view
 from offhook.cli.exits import plain, print_object, reported
 from offhook.cli.options import JsonOption, RevealOption
+from offhook.cli.output import outlived
 from offhook.cli.phone_attempt import Attempt
 from offhook.cli.phone_input import Given
 from offhook.cli.phone_once import Once
@@ -77,7 +78,8 @@ def sign_in(
     Example: offhook phone sign-in "ann@DEMO*" --portal https://portal.example.com
     """
     attempt = Attempt(_handset(state), Steps(None if json else phone_view.console_for()))
-    with reported(as_json=json, beside=attempt.report):
+    with outlived(), reported(as_json=json, beside=attempt.report):
+        phone_input.check_trust()
         saved = attempt.sign_in(
             Given(text, qr_image, password_stdin),
             phone_input.read_portal(portal),
@@ -192,16 +194,18 @@ def run(state: State = None) -> None:
 
     Example: offhook phone run
     """
-    with reported():
+    with outlived() as unread, reported():
+        phone_input.check_trust()
         handset = _handset(state)
         with handset.alone():
-            phone_run.run(handset, phone_view.console_for())
+            phone_run.run(handset, phone_view.console_for(), unread)
 
 
 def _once(state: Path | None, event: Event, *, json: bool, asks: bool = False) -> None:
     """Let one thing happen to the phone; `asks`: an answer that is none is an error of this command."""
     once = Once(_handset(state), Steps(None if json else phone_view.console_for()))
-    with reported(as_json=json, beside=once.report):
+    with outlived(), reported(as_json=json, beside=once.report):
+        phone_input.check_trust()
         once.happen(event)
         if not json:
             console = phone_view.console_for()

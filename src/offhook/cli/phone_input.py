@@ -18,6 +18,7 @@ from offhook.core.errors import Invalid
 from offhook.core.login import CloudId, Link, Login
 from offhook.core.screen import Classic, Screen, Shown, WhiteLabel
 from offhook.core.secret import Secret
+from offhook.phone import wire
 from offhook.phone.portal import Portal
 
 _MAX_KEY_BYTES: Final = 4096
@@ -90,6 +91,12 @@ def read_cloud_id(text: str) -> CloudId:
     """The Cloud ID that a white label has built in."""
     with _as_misuse():
         return CloudId.parse(text)
+
+
+def check_trust() -> None:
+    """Raises Misused when the authorities that this machine trusts cannot be read."""
+    with _as_misuse():
+        wire.system_trust()
 
 
 def _without(fixed: CloudId | None, text: str) -> str:

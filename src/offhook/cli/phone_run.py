@@ -167,8 +167,8 @@ class Commands:
             self._post(events.CallEnded(number[0] if number else ""))
 
 
-def run(handset: Handset, console: Console) -> None:
-    """Run a phone until it is closed, or signed out with nothing left to report. Raises OffhookError."""
+def run(handset: Handset, console: Console, unread: Callable[[], bool]) -> None:
+    """Run a phone until it is closed, signed out with nothing left to report, or `unread`. Raises OffhookError."""
     opened = handset.saved()
     if opened.saved is None and not handset.kept.take_reports():
         raise phone_view.nobody(opened.left)
@@ -176,17 +176,24 @@ def run(handset: Handset, console: Console) -> None:
     if console.is_terminal:
         # A screen of its own: what is typed would push a picture among other lines out of its place.
         with Live(console=console, get_renderable=panel.screen, auto_refresh=False, screen=True) as panel.live:
-            asyncio.run(_run(handset, panel))
+            asyncio.run(_run(handset, panel, unread))
         panel.live = None
         console.print(panel.table())
     else:
-        asyncio.run(_run(handset, panel))
+        asyncio.run(_run(handset, panel, unread))
 
 
-async def _run(handset: Handset, panel: Panel) -> None:
+async def _run(handset: Handset, panel: Panel, unread: Callable[[], bool]) -> None:
     loop, mail = asyncio.get_running_loop(), Mailbox()
-    async with Web(panel) as web:
-        around = Surroundings(web, Edge(handset.act, panel), mail, NoUserAgent())
+
+    def told(event: Told) -> None:
+        panel(event)
+        if unread():
+            # Nobody sees it any more: it goes once what is under way is over.
+            mail.post(events.Quit())
+
+    async with Web(told) as web:
+        around = Surroundings(web, Edge(handset.act, told), mail, NoUserAgent())
         life = asyncio.ensure_future(live(handset.living().run(), around))
 
         def close() -> None:
