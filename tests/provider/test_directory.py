@@ -356,3 +356,21 @@ def test_an_override_of_before_is_sealed_when_it_is_set_anew(provider: Provider,
     assert directory.opened(before).overrides["X-token"].value == "canary"
     assert (before.overrides["X-token"].sealed, after.overrides["X-token"].sealed) == (False, True)
     assert directory.opened(after).overrides["X-token"].value == "canary"
+
+
+def test_a_lower_rank_unlocks_nothing(directory: Directory) -> None:
+    """Phones keep what they got with a higher rank (D5): that is said, until the rank is as high again."""
+
+    def said(override: Override | None) -> list[str]:
+        outcome = directory.change("EXAMPLE", "ann", Change(overrides={"callWaiting": override}))
+        return [remark.text.partition(".")[0] for remark in outcome.remarks if "rank 50" in remark.text]
+
+    kept = "Phones that got it with rank 50 keep what they got, since no lower rank replaces it, until their user"
+    directory.add("EXAMPLE", "ann", PASSWORD, Change(overrides={"callWaiting": Override("0", rank=50)}))
+
+    lowered, again, raised = said(Override("1")), said(Override("0", rank=45)), said(Override("1", rank=50))
+    gone = said(None)
+
+    assert (lowered, again, raised) == (["is sent with rank 20 now"], ["is sent with rank 45 now"], [])
+    assert gone == [f"{kept} signs in anew"]
+    assert directory.get("EXAMPLE", "ann").overrides == {}

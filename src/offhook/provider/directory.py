@@ -11,6 +11,7 @@ import msgspec
 
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Conflict, Fault, Invalid
+from offhook.core.mergeable import PROVIDER
 from offhook.core.secret import Secret
 from offhook.provider import change as changes
 from offhook.provider import settling
@@ -74,7 +75,7 @@ class Directory:
             change = msgspec.structs.replace(change, password=self.hash_password(password))
         known, settled = self._settled(cloud_id, username, changes.signed(change, author, self.clock.now_s()))
         there, absent = _apart(change, known)
-        return Outcome(settled, (*changes.remarks(there), *absent), settled != known)
+        return Outcome(settled, (*changes.remarks(there), *absent, *_locked(there, known, settled)), settled != known)
 
     def suspend(self, cloud_id: str, username: str) -> Subscriber:
         """Stop a user from using the service until resumed; raises NotFound."""
@@ -151,6 +152,16 @@ def _apart(change: Change, known: Subscriber) -> tuple[Change, list[Diagnostic]]
     ]
     overrides = {key: new for key, new in change.overrides.items() if new is not None or key in known.overrides}
     return msgspec.structs.replace(change, overrides=overrides), absent
+
+
+def _locked(change: Change, known: Subscriber, settled: Subscriber) -> Iterator[Diagnostic]:
+    """Keys that phones have with a higher rank than they get from now on, and so keep (D5)."""
+    for key in change.overrides:
+        now, before = settled.overrides.get(key), known.overrides.get(key)
+        if now is not None and now.former is not None:
+            yield Diagnostic(key, f"is sent with rank {now.sent_rank} now. {settling.why_kept(now.former)}")
+        elif now is None and before is not None and before.sent_rank > PROVIDER:
+            yield Diagnostic(key, settling.why_kept(before.sent_rank))
 
 
 def _faults(change: Change) -> Iterator[Fault]:
