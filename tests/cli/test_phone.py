@@ -204,12 +204,13 @@ def test_the_phone_is_in_use(portal: str, state: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_used(portal: str, tmp_path: Path) -> None:
-    """Code 1: none of the others."""
+    """A misuse where it can be none; code 1 where the disk does not want it."""
     (tmp_path / "file").write_text("")
 
-    failed = sign_in(portal, tmp_path / "file" / "phone")
+    mistyped, failed = sign_in(portal, tmp_path / "file" / "phone"), sign_in(portal, Path("/proc/phone"))
 
-    assert failed.exit_code == 1
+    assert (mistyped.exit_code, failed.exit_code) == (2, 1)
+    assert "is no folder" in " ".join(mistyped.stderr.split())
     assert "cannot use" in failed.stderr
 
 
@@ -315,6 +316,9 @@ def test_a_pinned_key(world: World, portal: str, state: Path, tmp_path: Path) ->
     other = sign_in(portal, state, "--portal-key", "ed25519:" + "A" * 43 + "=")
     assert other.exit_code == 5
     assert "do not come, unchanged, from the portal that this phone knows" in other.stderr
+    assert "sign in with --portal-key KEY; `offhook portal-key` on its server prints it" in other.stderr
+    for_program = told(sign_in(portal, state, "--json", "--portal-key", "ed25519:" + "A" * 43 + "="))
+    assert "--portal-key KEY" in for_program["error"]["hint"]
 
 
 def test_strict_sends_no_password_over_http(portal: str, state: Path) -> None:

@@ -205,7 +205,7 @@ def test_a_change_is_only_what_it_says(provider: Provider, directory: Directory)
         "EXAMPLE",
         "ANN",
         Change(attributes={"a": None, "c": "3"}, overrides={"x": None}, secrets={"pin": Secret("1")}),
-        Secret("new"),
+        Secret("new horse"),
     )
 
     after = outcome.subscriber
@@ -374,3 +374,15 @@ def test_a_lower_rank_unlocks_nothing(directory: Directory) -> None:
     assert (lowered, again, raised) == (["is sent with rank 20 now"], ["is sent with rank 45 now"], [])
     assert gone == [f"{kept} signs in anew"]
     assert directory.get("EXAMPLE", "ann").overrides == {}
+
+
+def test_what_nobody_may_have_meant_is_remarked_upon(directory: Directory) -> None:
+    """A password of one character, and an end that is past: both are done."""
+    past = Change(expires_s=NOON_S)
+
+    added, changed = directory.add("EXAMPLE", "ann", Secret("x"), past), directory.change("EXAMPLE", "ann", past)
+
+    said = {remark.place: remark.text for remark in added.remarks}
+    assert said["password"] == "has 1 of at least 8 characters: it may be found by trying"
+    assert said["expires"].startswith("is past: nobody can sign in")
+    assert [remark.place for remark in changed.remarks] == ["expires"]

@@ -14,10 +14,7 @@ from rich.text import Text
 
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import plain, print_object, reported
-from offhook.cli.options import DataOption, JsonOption, UserArgument, examples
-from offhook.core.errors import Invalid
-from offhook.core.login import parse_field
-from offhook.core.secret import Secret
+from offhook.cli.options import DataOption, JsonOption, UserArgument, examples, signing_in
 from offhook.provider.explain import Dial, Explanation, Line, Said
 
 _PLAIN_WIDTH: Final = 200
@@ -38,9 +35,7 @@ def explain(who: UserArgument, data: DataOption = None, json: JsonOption = False
     Quick dials come below.     Secrets are masked. Nothing is changed, and no install is made.
     """
     with reported(as_json=json), open_desk(data) as desk:
-        login = parse_field(who, Secret(""))
-        if not login.username:
-            raise Invalid.at("user", f"{who!r} names nobody; a user is written like ann@EXAMPLE")
+        login = signing_in(who)
         explanation = desk.explain.account(login.username, login.cloud_id)
         if json:
             print_object(msgspec.to_builtins(explanation))

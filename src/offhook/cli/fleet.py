@@ -70,9 +70,9 @@ def fleet(
     """
     with reported(as_json=json):
         phone_input.check_trust()
-        place = _near(Portal.parse(portal), yes_really=yes_really)
+        place = _near(phone_input.read_portal(portal), yes_really=yes_really)
         seconds = _seconds(for_)
-        logins = _logins(CloudId.parse(cloud_id), phones, users, user_prefix, stdin=password_stdin)
+        logins = _logins(phone_input.read_cloud_id(cloud_id), phones, users, user_prefix, stdin=password_stdin)
         pace = Pace(phones / SIGN_INS_PER_S if ramp is None else ramp, interval)
         run = _Run(Fleet(logins, place, pace), connections, far=yes_really, json=json)
         asyncio.run(run.run(seconds))

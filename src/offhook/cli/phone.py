@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,7 +11,7 @@ import platformdirs
 import typer
 
 from offhook.cli import phone_edit, phone_input, phone_run, phone_view
-from offhook.cli.exits import plain, print_object, reported
+from offhook.cli.exits import Misused, plain, print_object, reported
 from offhook.cli.options import JsonOption, RevealOption
 from offhook.cli.output import outlived
 from offhook.cli.phone_attempt import Attempt
@@ -55,7 +56,19 @@ app = typer.Typer(
 dials = typer.Typer(help="Quick dials of the user.", no_args_is_help=True, add_completion=False)
 app.add_typer(dials, name="dial")
 
-State = Annotated[Path | None, typer.Option(help="The folder of the phone; by default one in your home folder.")]
+
+def _folder(state: Path | None) -> Path | None:
+    """Somewhere a folder is, or can be."""
+    for path in (state, *state.parents) if state else ():
+        if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112 - never fails
+            raise typer.BadParameter(f"{path} is no folder.")
+    return state
+
+
+State = Annotated[
+    Path | None,
+    typer.Option(help="The folder of the phone; by default one in your home folder.", callback=_folder),
+]
 
 
 @app.command("sign-in", epilog=_CODES)
@@ -161,7 +174,10 @@ def call(
     Example: offhook phone call start 204
     """
     begun = what is CallIs.START
-    _once(state, events.CallBegan(number or "100", incoming) if begun else events.CallEnded(number), json=json)
+    with reported(as_json=json):
+        if begun and not number:
+            raise Misused("Say who is called: offhook phone call start NUMBER")
+    _once(state, events.CallBegan(number, incoming) if begun else events.CallEnded(number), json=json)
 
 
 @dials.command("add", epilog=_CODES)

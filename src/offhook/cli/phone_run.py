@@ -143,6 +143,7 @@ class Commands:
                 self._post(events.DialAdded(identity, name, uri))
             case ["settings", *way] if way in ([], ["open"], ["close"]):
                 self._settings = way == ["open"] or (not way and not self._settings)
+                self._say(f"The Settings page is {'open' if self._settings else 'closed'}.")
                 self._post(events.SettingsOpened() if self._settings else events.SettingsClosed())
             case ["call", *rest] if len(rest) <= 2:
                 self._toggle_call(rest)
@@ -160,11 +161,16 @@ class Commands:
     def _toggle_call(self, rest: list[str]) -> None:
         way = rest[0] if rest and rest[0] in {"start", "end"} else ""
         number = (rest[1:] if way else rest)[:1]
-        self._call = way == "start" or (not way and not self._call)
-        if self._call:
-            self._post(events.CallBegan(number[0] if number else "100"))
+        begins = way == "start" or (not way and not self._call)
+        if begins and not number:
+            self._say("Say who is called: call start NUMBER")
+        elif begins:
+            self._say(f"A call with {plain(number[0])} begins.")
+            self._post(events.CallBegan(number[0]))
         else:
+            self._say("The call is over." if self._call else "There is no call that could end.")
             self._post(events.CallEnded(number[0] if number else ""))
+        self._call = begins and (self._call or bool(number))
 
 
 def run(handset: Handset, console: Console, unread: Callable[[], bool]) -> None:
