@@ -173,8 +173,8 @@ def _locked(change: Change, known: Subscriber, settled: Subscriber) -> Iterator[
         now, before = settled.overrides.get(key), known.overrides.get(key)
         if now is not None and now.former is not None:
             yield Diagnostic(key, f"is sent with rank {now.sent_rank} now. {settling.why_kept(now.former)}")
-        elif now is None and before is not None and before.sent_rank > PROVIDER:
-            yield Diagnostic(key, settling.why_kept(before.sent_rank))
+        elif now is None and before is not None and before.highest_rank > PROVIDER:
+            yield Diagnostic(key, settling.why_kept(before.highest_rank))
 
 
 def _doubtful(password: Secret | None, expires_s: int | Never | None, now_s: int) -> Iterator[Diagnostic]:

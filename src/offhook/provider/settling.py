@@ -132,7 +132,7 @@ def _overrides(known: Subscriber, changes: Mapping[str, Override | None], sealer
 
 def _remembering(known: Override | None, new: Override) -> Override:
     """The new one with the highest rank of those before it: a phone gives that up for no lower one (D5)."""
-    highest = max(known.sent_rank, known.former or 0) if known else 0
+    highest = known.highest_rank if known else 0
     return msgspec.structs.replace(new, former=highest if highest > new.sent_rank else None)
 
 

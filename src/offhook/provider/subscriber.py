@@ -85,6 +85,11 @@ class Override(Discreet, frozen=True):
         """The rank that a phone judges it by."""
         return PROVIDER if self.rank is None else self.rank
 
+    @property
+    def highest_rank(self) -> int:
+        """The highest rank that a phone can have it with."""
+        return self.sent_rank if self.former is None else max(self.sent_rank, self.former)
+
     def __str__(self) -> str:
         return "sealed" if self.sealed else f"{len(self.value)} characters"
 
