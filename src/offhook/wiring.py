@@ -24,7 +24,7 @@ from offhook.portal.versions import State
 from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
 from offhook.provider.compose import Composer
-from offhook.provider.definitions import all_keys
+from offhook.provider.definitions import UNKNOWN_URL, all_keys
 from offhook.provider.directory import Directory
 from offhook.provider.explain import Explain
 from offhook.provider.fleetguard import FleetGuard
@@ -62,7 +62,6 @@ from offhook.web.settings import Serving
 ROOMS: Final = ("portal", "provider")
 FLUSH_EVERY_S: Final = 2.0
 # Where administration has to say how phones reach the server, which only the server knows.
-UNKNOWN_URL: Final = "https://PUBLIC-URL"
 
 
 class SystemClock:

@@ -32,6 +32,7 @@ from tests.core.law import ANYTHING, law
         ("X-mine", "wss://ann@push.example/?hunter2", f"wss://{MASK}@push.example/?{MASK}"),
         ("genericRateCheckUrl", "not one?hunter2", f"not one?{MASK}"),
         ("extProvPostData", "u=%username%&p=%password%&key=hunter2", f"u=%username%&p=%password%&key={MASK}"),
+        ("extProvPostData", "cloud_id=DEMO&p=hunter2", f"cloud_id=DEMO&p={MASK}"),
         ("genericSmsPostData", '{"key": "hunter2"}', MASK),
         ("genericSmsPostData", '{"to": ["%sms_to%", true, null]}', '{"to": ["%sms_to%", true, null]}'),
         ("genericSmsPostData", '{"pin": 1234}', MASK),

@@ -61,7 +61,9 @@ def test_a_key_that_is_known_is_not_asked_for_again() -> None:
     saved = play.run(sign_in(ANN, PORTAL, DEVICE, NOW, earlier=earlier))
 
     assert play.steps[0] == "base + theme"
-    assert "bob@DEMO was signed in here before" in [remark.text for remark in saved.diagnostics]
+    assert "bob@DEMO was signed in here before, and is signed out by this" in [
+        remark.text for remark in saved.diagnostics
+    ]
 
 
 def test_the_requests_look_like_those_of_the_documents() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
@@ -10,7 +11,7 @@ import typer
 from offhook.cli import app_view as view
 from offhook.cli.asking import confirm
 from offhook.cli.desk import open_desk
-from offhook.cli.exits import Misused, print_object, reported
+from offhook.cli.exits import Misused, as_misuse, print_object, reported
 from offhook.cli.options import (
     CloudIdArgument,
     DataOption,
@@ -141,7 +142,8 @@ def apply(
     Phones get it once it is published. Nothing is asked when nothing changes.
     """
     with reported(as_json=json):
-        content = folders.read(folder)
+        with nullcontext() if (folder / folders.APP).exists() else as_misuse():
+            content = folders.read(folder)
         with open_desk(data) as desk:
             portal, name, by = desk.portal, content.app.cloud_id, _author(author)
             proposal = portal.propose(content.app, content.theme, live=publish)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -14,11 +14,8 @@ from rich.text import Text
 
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import plain, print_object, reported
-from offhook.cli.options import DataOption, JsonOption, UserArgument, examples
-from offhook.core.errors import Invalid
-from offhook.core.login import parse_field
-from offhook.core.secret import Secret
-from offhook.provider.explain import Explanation, Line, Said
+from offhook.cli.options import DataOption, JsonOption, UserArgument, examples, signing_in
+from offhook.provider.explain import Dial, Explanation, Line, Said
 
 _PLAIN_WIDTH: Final = 200
 
@@ -35,12 +32,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 def explain(who: UserArgument, data: DataOption = None, json: JsonOption = False) -> None:
     """Show what a user gets: each key with its value, the layer it comes from, why, and what it was chosen over.
 
-    Secrets are masked. Nothing is changed, and no install is made.
+    Quick dials come below.     Secrets are masked. Nothing is changed, and no install is made.
     """
     with reported(as_json=json), open_desk(data) as desk:
-        login = parse_field(who, Secret(""))
-        if not login.username:
-            raise Invalid.at("user", f"{who!r} names nobody; a user is written like ann@EXAMPLE")
+        login = signing_in(who)
         explanation = desk.explain.account(login.username, login.cloud_id)
         if json:
             print_object(msgspec.to_builtins(explanation))
@@ -59,8 +54,20 @@ def _show(explanation: Explanation) -> None:
         for kind, said in _others(line):
             table.add_row("", Text(plain(said.value), "dim"), Text(plain(said.layer), "dim"), Text(kind + said.reason))
     console.print(table)
+    if explanation.quick_dials:
+        console.print(_dials(explanation.quick_dials))
     for remark in explanation.diagnostics:
         console.print(Text.assemble(("Note: ", "yellow"), plain(str(remark))))
+
+
+def _dials(dials: Iterable[Dial]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("\nQuick dial", "\nName", "\nNumber", "\nLayer", "\nWhy"):
+        table.add_column(heading, overflow="fold")
+    for dial in dials:
+        row = (plain(dial.name), plain(dial.uri), f"{dial.layer} {dial.rank}", dial.reason)
+        table.add_row(Text(plain(dial.id), "bold"), *row)
+    return table
 
 
 def _others(line: Line) -> Iterator[tuple[str, Said]]:

@@ -14,7 +14,7 @@ import typer
 from rich.console import RenderableType
 from rich.live import Live
 
-from offhook.cli import asking, fleet_view, phone_view, users_file
+from offhook.cli import asking, fleet_view, phone_input, phone_view, users_file
 from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.options import JsonOption
 from offhook.core.errors import Invalid, Refused
@@ -66,9 +66,10 @@ def fleet(
     Example: offhook fleet --phones 1000 --for 10m --portal http://127.0.0.1:8080 --cloud-id DEMO --users users.csv
     """
     with reported(as_json=json):
-        place = _near(Portal.parse(portal), yes_really=yes_really)
+        phone_input.check_trust()
+        place = _near(phone_input.read_portal(portal), yes_really=yes_really)
         seconds = _seconds(for_)
-        logins = _logins(CloudId.parse(cloud_id), phones, users, user_prefix, stdin=password_stdin)
+        logins = _logins(phone_input.read_cloud_id(cloud_id), phones, users, user_prefix, stdin=password_stdin)
         pace = Pace(phones / SIGN_INS_PER_S if ramp is None else ramp, interval)
         run = _Run(Fleet(logins, place, pace), connections, far=yes_really, json=json)
         asyncio.run(run.run(seconds))

@@ -10,10 +10,9 @@ import typer
 
 from offhook.cli import asking
 from offhook.cli.desk import open_desk
-from offhook.cli.exits import plain, print_object, reported
+from offhook.cli.exits import Misused, plain, print_object, reported
 from offhook.cli.moments import shown, with_moments
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, YesOption, cloud_id, examples, user
-from offhook.core.errors import Invalid
 from offhook.provider.guarding import Cancellation, Decision, Report
 from offhook.provider.ports import Ending
 
@@ -77,7 +76,7 @@ def release(
         if who is not None:
             one = user(who)
             if one.cloud_id != named:
-                raise Invalid.at("--user", f"{one} is no user of {named}")
+                raise Misused(f"--user: {one} is no user of {named}.")
             count = desk.guarding.release_user(*one)
             _tell({"cloud_id": named, "user": str(one), "released": count}, f"Released {one}.", json=json)
             return

@@ -15,6 +15,8 @@ from offhook.core.secret import MASK
 _BODY: Final = "PostData"
 # A placeholder names a secret and is none; neither is a mask.
 _OPEN: Final = re.compile(rf"(?:%[A-Za-z_][A-Za-z0-9_.\-]*(?:\[[^\[\]%]*\])?%|{re.escape(MASK)})*")
+# What everybody knows who knows the app at all.
+_PUBLIC: Final = frozenset({"cloud_id"})
 _USER: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)[^/?#]*@")
 _WEB: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 _BEHIND: Final = re.compile(r"(?P<address>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?", re.DOTALL)
@@ -79,4 +81,4 @@ def _pair(pair: str) -> str:
     name, equals, value = pair.partition("=")
     if not equals:
         return pair if _OPEN.fullmatch(pair) else MASK
-    return f"{name}={value if _OPEN.fullmatch(value) else MASK}"
+    return f"{name}={value if name in _PUBLIC or _OPEN.fullmatch(value) else MASK}"

@@ -74,7 +74,12 @@ def sign_in(
         is_back = earlier is not None and earlier.is_of(login, portal.url)
         before = earlier if earlier and is_back and not earlier.leaving else None
         if earlier and not is_back:
-            talk.remarks.append(Diagnostic("phone", f"{earlier.username}@{earlier.cloud_id} was signed in here before"))
+            talk.remarks.append(
+                Diagnostic(
+                    "phone",
+                    f"{earlier.username}@{earlier.cloud_id} was signed in here before, and is signed out by this",
+                )
+            )
         saved = _record(talk, login, known.key, Received(app, package, common, own), now=now, earlier=before)
         if earlier:
             yield KeepTrust(earlier.portal, trust.of_record(earlier), earlier=True)

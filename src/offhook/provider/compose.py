@@ -85,8 +85,9 @@ class Composer(msgspec.Struct, frozen=True):
             laying.lay(SIP_PASSWORD, password, "The user's SIP password.")
         for key in subscriber.overrides:
             override = settling.open_override(subscriber, key, self.sealer)
-            rank = PROVIDER if override.rank is None else override.rank
-            laying.lay(key, Value(override.value, rank, OVERRIDE, override.markup), _why_override(override))
+            laying.lay(
+                key, Value(override.value, override.sent_rank, OVERRIDE, override.markup), _why_override(override)
+            )
         for key, text, why in _install(tenant, subscriber, grant):
             laying.lay(key, Value(text, PROVIDER, INSTALL), why)
         return Composition(Document(laying.keys), laying.reasons, (*asked.diagnostics, *asked.unfilled(values)))
@@ -159,4 +160,5 @@ def _why_template(columns: tuple[str, ...], values: Mapping[str, str]) -> str:
 def _why_override(override: Override) -> str:
     author = f" by {override.author}" if override.author else ""
     day = f" on {datetime.fromtimestamp(override.changed_s, UTC):%Y-%m-%d}" if override.changed_s else ""
-    return f"Set for this user alone{author}{day}."
+    kept = f" {settling.why_kept(override.former)}." if override.former is not None else ""
+    return f"Set for this user alone{author}{day}.{kept}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
-from offhook.core import accountxml, mergeable
+from offhook.core import accountxml, dialplan, mergeable
 from offhook.core.base import SOURCE, Base
 from offhook.core.catalogue import KEYS
 from offhook.core.diagnostics import Diagnostic
@@ -16,13 +16,15 @@ from offhook.core.login import CloudId
 from offhook.core.mergeable import Admit, Document, Value, everything
 from offhook.core.secret import MASK, Discreet, Secret
 from offhook.provider import change as changes
-from offhook.provider import template
+from offhook.provider import globalpart, template
 from offhook.provider.change import is_secret
-from offhook.provider.compose import Composer, Composition, Grant
+from offhook.provider.compose import OVERRIDE, Composer, Composition, Grant
+from offhook.provider.definitions import UNKNOWN_URL
 from offhook.provider.ports import SubscriberStore, TenantStore
 from offhook.provider.subscriber import Override, Subscriber, username_key
 from offhook.provider.tenant import Tenant
 
+COMMON: Final = "global part"
 MADE_LATER: Final = "(made at each sign-in)"
 
 
@@ -61,12 +63,27 @@ class Line(Discreet, frozen=True):
         return f"{self.key}, {self.layer}"
 
 
+class Dial(Discreet, frozen=True):
+    """One quick dial: the layer it comes from, and why."""
+
+    id: str
+    name: str
+    uri: str
+    layer: str
+    rank: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.id}, {self.layer}"
+
+
 class Explanation(Discreet, frozen=True):
-    """The whole account of one user, as their phone settles it."""
+    """The whole account of one user, as their phone settles it, and their quick dials beside it."""
 
     user: str
     lines: tuple[Line, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
+    quick_dials: tuple[Dial, ...] = ()
 
     def __str__(self) -> str:
         return self.user
@@ -99,7 +116,8 @@ class Explain:
         lines = tuple(_line(key, settled, composition, base, hidden) for key in {**settled.keys, **settled.kept_out})
         refusals = () if base is None else _refusals(settled, cloud_id.name)
         diagnostics = (*refusals, *composition.diagnostics, *remarks, *_unfit(settled, hidden))
-        return Explanation(f"{subscriber.username}@{cloud_id}", lines, diagnostics)
+        dials = tuple(_dials(tenant, subscriber, base))
+        return Explanation(f"{subscriber.username}@{cloud_id}", lines, diagnostics, dials)
 
     def unlicensed(self, cloud_id: str, overrides: Mapping[str, Override | None]) -> list[Diagnostic]:
         """Overrides that the Live app keeps out for want of a licence (D18); none for an app that is elsewhere."""
@@ -183,14 +201,31 @@ def _line(key: str, settled: Document, composition: Composition, base: Base | No
     beaten += [
         Said(value.source, hidden.shown(key, value), _gave_way(value, winner.value)) for value in winner.replaced
     ]
-    reason = _why_portal(layer) if from_portal else reasons[key]
+    reason = _why_portal(winner.value) if from_portal else reasons[key]
     return Line(key, hidden.shown(key, winner.value), layer, reason, tuple(beaten), kept_out)
 
 
-def _why_portal(layer: str) -> str:
-    if layer == SOURCE:
+def _why_portal(value: Value) -> str:
+    if value.source == SOURCE:
         return "The app says so for every user."
-    return "The app names no other service, so its phones call this provider service."
+    why = "The app names no other service, so its phones call this provider service."
+    if UNKNOWN_URL not in value.content:
+        return why
+    return f"{why} {UNKNOWN_URL} stands for the address of the server, which only `offhook serve` knows."
+
+
+def _dials(tenant: Tenant, subscriber: Subscriber, base: Base | None) -> Iterator[Dial]:
+    """What stands on the dial screen, as a phone lays it together."""
+    own = subscriber.quick_dials
+    sent = globalpart.for_user(globalpart.parse(tenant.common), own).part.quick_dials
+    for item in dialplan.merge_quick_dials(base.common.quick_dials.items if base else (), sent).items:
+        if item not in sent.items:
+            layer, reason = SOURCE, "The app says so for every user."
+        elif item in own.items:
+            layer, reason = OVERRIDE, "Set for this user alone."
+        else:
+            layer, reason = COMMON, "The global part says so for every user."
+        yield Dial(item.id, item.display_name, item.uri, layer, item.rank, reason)
 
 
 def _gave_way(beaten: Value, winner: Value) -> str:
