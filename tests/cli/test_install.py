@@ -179,6 +179,25 @@ def test_releasing_all(office: Office) -> None:
     assert {office.asks("/prov/again", phone).status for phone in phones} == {410}
 
 
+def test_the_question_names_what_is_let_go(office: Office) -> None:
+    """How many decisions and users; of dates that came it is said that they stay."""
+    phones = [office.signs_in(name) for name in ("ann", "bob", "eve", "joe")]
+    for name in ("ann", "bob", "eve", "joe"):
+        office.does("user", "set", f"{name}@EXAMPLE", "--expires", "2020-01-31")
+    for phone in phones:
+        office.asks("/prov/again", phone)
+    stamp = "UPDATE decision SET author = '' WHERE no = 4"
+    office.database.write(lambda connection: connection.execute(stamp)).result()
+
+    asked = office.types("fleet-guard", "release", "EXAMPLE")
+    one = office.types("fleet-guard", "release", "EXAMPLE", "--decision", "3")
+    undone = office.types("fleet-guard", "cancel", "EXAMPLE", "--yes").stdout
+
+    assert "Let 2 decisions, 2 users in all, of EXAMPLE go?" in asked.stderr
+    assert "Let decision 3, 1 users in all, of EXAMPLE go?" in one.stderr
+    assert "1 accounts had no date to come: they were made never to expire. 1 accounts came due by their own" in undone
+
+
 def test_the_portal_tells_phones_where_to_ask(office: Office) -> None:
     """In the account, with the portal's rank; what the app itself sets stays, and `explain` says why."""
     office.does("app", "create", "EXAMPLE", "--name", "Example")
@@ -191,8 +210,10 @@ def test_the_portal_tells_phones_where_to_ask(office: Office) -> None:
         return await office.handlers[path](Call("GET", path, parameters={"cloud_id": str(CloudId("EXAMPLE", False))}))
 
     account = base.loads(asyncio.run(ask()).body).account
+    redated = office.does("app", "redate"), office.types("app", "redate").stdout
     lines = {line["key"]: line for line in office.does("explain", "ann@EXAMPLE")["lines"]}
 
+    assert redated == ({"redated": 1}, "Dated 1 parts anew. Each phone fetches them once more.\n")
     assert account["extProvUrl"].content == "https://prov.example.net/prov/again"
     assert account["extGlobalProvUrl"].content == "https://prov.example.net/prov/global/again"
     assert account["accountRemovalReporterUrl"].content == "https://prov.example.net/prov/removed"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import Final
@@ -13,7 +12,6 @@ import msgspec
 
 from offhook.core.base import Reprovisioning
 from offhook.core.dialplan import QuickDial
-from offhook.core.errors import NotFound
 from offhook.core.secret import Secret
 from offhook.portal.app import App, value
 from offhook.portal.versions import State as VersionState
@@ -343,21 +341,24 @@ class Administrators(Troubled):
         """Look whether logouts are held back, and let them go or withdraw them."""
         tenant = self._tenant()
         held = self.server.desk.guarding.show(tenant.cloud_id)
-        if not any(report.count for report in held):
+        if not any(report.count for report in held) or self.server.database.in_trouble:
             return
         if self.random.random() < 0.7:
             self._release(tenant)
             return
         self._flush_now()
         self.truth.departures.settle(tenant.cloud_id)
-        self.server.desk.guarding.cancel(tenant.cloud_id)
+        numbers = self.server.desk.guarding.show(tenant.cloud_id)[0].numbers
+        self.server.desk.guarding.cancel(tenant.cloud_id, numbers)
         self._learn(tenant)
 
     def _release(self, tenant: Tenant) -> None:
         self._flush_now()
         self.truth.departures.settle(tenant.cloud_id)
-        with suppress(NotFound):
-            self.server.desk.guarding.release(tenant.cloud_id)
+        guarding = self.server.desk.guarding
+        while (report := guarding.show(tenant.cloud_id)[0]).decisions:
+            going_on = (one.no for one in report.decisions if not one.held)
+            guarding.release(tenant.cloud_id, (*report.numbers, *going_on))
 
     def _flush_now(self) -> None:
         """Whatever is about to crash, does so at another time."""

@@ -270,6 +270,21 @@ def list_apps(data: DataOption = None, json: JsonOption = False) -> None:
             view.show_all(versions)
 
 
+@app.command(epilog=examples("offhook app redate", "offhook app redate --json"))
+def redate(data: DataOption = None, json: JsonOption = False) -> None:
+    """Date all that phones are served anew, after the data folder was restored from a backup.
+
+    Phones refuse what is older than what they have, and they may have what was published since the backup. All apps are
+    served with a new date from now on, and each phone fetches them once more; their content stays as it is.
+    """
+    with reported(as_json=json), open_desk(data) as desk:
+        parts = desk.portal.redate()
+        if json:
+            print_object({"redated": parts})
+        else:
+            view.tell(f"Dated {parts:,} parts anew. Each phone fetches them once more.")
+
+
 def _shown(proposal: Proposal, *, json: bool) -> dict[str, Any]:
     if not json:
         view.show_plan(proposal.plan)

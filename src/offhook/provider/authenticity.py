@@ -51,8 +51,6 @@ class Authenticity:
             raise Refused(WRONG)
         if self._is_known(standing, request):
             return standing
-        if standing is None:
-            raise Refused(WRONG)
         attempt = self._attempts.begin(request.cloud_id, request.install_id, request.client, self._clock.now_s())
         try:
             fits = await self._fits_otherwise(standing, request)

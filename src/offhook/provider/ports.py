@@ -164,7 +164,13 @@ class LifeStore(Protocol):
         """Keep the push token of an active install."""
 
     async def come_due(self, cloud_id: str, subscriber_id: int, now_s: int) -> int:
-        """The decision by which an expired account is over: those that came due and have none get one together."""
+        """The decision by which an expired account is over: those that came due and have none get one together.
+
+        Raises Unavailable also when the account was prolonged, or removed, meanwhile: then nothing is decided.
+        """
+
+    async def not_due(self, cloud_id: str, now_s: int) -> None:
+        """Forget by which decisions accounts were over whose date is yet to come: a clock that ran ahead made them."""
 
     async def may_go(self, cloud_id: str, decision: int, subscriber_id: int) -> bool | None:
         """Whether a user may be logged out by a decision; None while its users are being counted."""
