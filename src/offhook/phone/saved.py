@@ -58,10 +58,9 @@ class Leaving(msgspec.Struct, frozen=True):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """What a phone keeps of an account that is gone: the portal and its pin, and the words for the sign-in screen."""
+    """What a phone keeps of an account that is gone: the portal, and the words for the sign-in screen."""
 
     portal: str
-    portal_key: str
     message: str = ""
 
 
