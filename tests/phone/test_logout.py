@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -31,6 +32,7 @@ from offhook.phone.commands import (
     Update,
     Why,
 )
+from offhook.phone.files import put
 from offhook.phone.reports import KEPT_S, Report
 from offhook.phone.saved import MAX_CALLS, Call, Step
 from tests.phone.lossy import PowerLoss
@@ -268,6 +270,24 @@ def test_a_sign_in_that_cannot_be_saved_leaves_the_other_user_alone() -> None:
     assert play.saved.leaving is None
     assert play.handset.kept.take_reports() == ()
     assert not play.all_of(Unregister)
+
+
+def test_a_sign_in_that_cannot_be_saved_leaves_a_locked_vault_where_it_is() -> None:
+    """Its key comes back, and with it all that the user had; what was set aside for nothing is not set aside twice."""
+    play = used()
+    key = Path("/phone/keystore/vault.key")
+    found = play.disk.read(key, 32)
+    assert found
+    play.disk.remove(key)
+    play.full = (Save,)
+
+    for _ in range(2):
+        with pytest.raises(OffhookError, match="full"):
+            play.sign_in(BOB)
+    put(play.disk, key, found)
+
+    assert owned(play) == ALL
+    assert [name for name in play.disk.names(Path("/phone")) if name.startswith("vault.")] == ["vault.locked-1"]
 
 
 def test_power_may_fail_at_any_moment_of_a_change_of_users() -> None:

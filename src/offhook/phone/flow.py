@@ -19,7 +19,7 @@ from offhook.core.placeholders import Scope
 from offhook.core.screen import Screen, Shown
 from offhook.phone import assembly, logout, trust
 from offhook.phone.assembly import Received
-from offhook.phone.commands import Flow, KeepTrust, Save, Unregister
+from offhook.phone.commands import Flow, KeepTrust, Remark, Save, Unregister, set_aside
 from offhook.phone.device import Device
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Saved
@@ -55,13 +55,14 @@ def sign_in(
     pinned: str = "",
     trusted: Trust = UNMET,
     earlier: Saved | None = None,
+    trouble: str = "",
     shown: Shown | None = None,
     strict: bool = False,
 ) -> Flow[Saved]:
     """Ask for base and theme together, then the global part, then the account part; save once, when all have succeeded.
 
     `pinned` is the portal's key, where a person says it; `trusted` what the phone knows of the portal; `earlier` what
-    it has saved; `shown` the screen on which the user signs in. Raises Stopped.
+    it has saved, `trouble` why that cannot be read; `shown` the screen on which the user signs in. Raises Stopped.
     """
     talk = Talk(portal, device, strict=strict)
     with talk.noted():
@@ -80,6 +81,10 @@ def sign_in(
             yield KeepTrust(earlier.portal, trust.of_record(earlier), earlier=True)
         if earlier and not before:
             saved = logout.succeed(saved, earlier)
+        if trouble:
+            # Not before there is something to take its place: a sign-in that fails leaves the phone as it was.
+            aside = yield from set_aside()
+            yield Remark(Diagnostic("vault", f"could not be opened ({trouble}) and was set aside as {aside}"))
         yield Save(saved, package)
     if earlier and not before:
         yield Unregister()
