@@ -18,6 +18,7 @@ from offhook.phone.drive import perform
 from offhook.phone.edge import Edge
 from offhook.phone.handset import Handset
 from offhook.phone.portal import Portal
+from offhook.phone.saved import owner
 from offhook.phone.stopped import Stopped
 from tests.phone.play import ANN, NOW, PORTAL, Play
 from tests.world_portal import ADDRESS, World, served
@@ -272,11 +273,11 @@ def test_a_phone_is_worth_as_much_as_its_record(tmp_path: Path) -> None:
     saved = phone(tmp_path).saved().saved
     assert saved
 
-    assert saved.is_of(msgspec.structs.replace(ANN, cloud_id=CloudId.parse("demo*")), ADDRESS)
-    assert not saved.is_of(msgspec.structs.replace(ANN, username="bob"), ADDRESS)
-    assert not saved.is_of(msgspec.structs.replace(ANN, username="Ann"), ADDRESS)
-    assert not saved.is_of(msgspec.structs.replace(ANN, cloud_id=CloudId.parse("OTHER")), ADDRESS)
-    assert not saved.is_of(ANN, "https://portal.example.org")
+    assert saved.owner == owner(ADDRESS, CloudId.parse("demo*"), "ann")
+    assert saved.owner != owner(ADDRESS, ANN.cloud_id, "bob")
+    assert saved.owner != owner(ADDRESS, ANN.cloud_id, "Ann")
+    assert saved.owner != owner(ADDRESS, CloudId.parse("OTHER"), "ann")
+    assert saved.owner != owner("https://portal.example.org", ANN.cloud_id, "ann")
 
 
 def test_preferences_and_quick_dials_are_the_users(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from offhook.phone.assembly import Received
 from offhook.phone.commands import Flow, KeepTrust, Remark, Save, Unregister, set_aside
 from offhook.phone.device import Device
 from offhook.phone.portal import Portal
-from offhook.phone.saved import Saved
+from offhook.phone.saved import Saved, owner
 from offhook.phone.stopped import Stopped, usable
 from offhook.phone.talk import ACCOUNT_PART, BASE, GLOBAL_PART, KEY, SCREEN, THEME, Talk
 from offhook.phone.trust import Trust
@@ -72,11 +72,13 @@ def sign_in(
         scope = _scope(login, device)
         common = yield from _global_part(talk, app, scope)
         own = yield from _account_part(talk, app, scope, login)
-        is_back = earlier is not None and earlier.is_of(login, portal.url)
+        known_as = _known_as(own) or login.username
+        is_back = earlier is not None and earlier.owner == owner(portal.url, login.cloud_id, known_as)
         before = earlier if earlier and is_back and not earlier.leaving else None
         if earlier and not is_back:
             talk.remarks.append(Diagnostic("phone", f"{earlier.username}@{earlier.cloud_id} was signed in here before"))
         saved = _record(talk, login, known.key, Received(app, package, common, own), now=now, earlier=before)
+        saved = msgspec.structs.replace(saved, known_as="" if known_as == login.username else known_as)
         if earlier:
             yield KeepTrust(earlier.portal, trust.of_record(earlier), earlier=True)
         if earlier and not before:
@@ -164,6 +166,12 @@ def _account_part(talk: Talk, app: Base, scope: Scope, login: Login) -> Flow[Rea
             own = accountxml.loads(answer.body, mergeable.PROVIDER, PROVIDER_SOURCE)
     talk.remarks.extend(own.diagnostics)
     return own
+
+
+def _known_as(own: Reading) -> str:
+    """The user's name as the provider writes it; a text of the portal's would make one user of all."""
+    told = own.values.get("cloud_username")
+    return told.content if told and not told.markup else ""
 
 
 def _record(talk: Talk, login: Login, key: str, received: Received, *, now: datetime, earlier: Saved | None) -> Saved:
