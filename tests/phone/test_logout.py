@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -31,9 +32,11 @@ from offhook.phone.commands import (
     Update,
     Why,
 )
+from offhook.phone.files import put
 from offhook.phone.reports import KEPT_S, Report
 from offhook.phone.saved import MAX_CALLS, Call, Step
 from tests.phone.lossy import PowerLoss
+from tests.phone.play import ANN
 from tests.phone.play_life import START_S, WALL, LifePlay, phone
 from tests.phone.test_life import CALL, DAY_S, world_with
 from tests.phone.world_life import LivingWorld, refusal
@@ -270,6 +273,24 @@ def test_a_sign_in_that_cannot_be_saved_leaves_the_other_user_alone() -> None:
     assert not play.all_of(Unregister)
 
 
+def test_a_sign_in_that_cannot_be_saved_leaves_a_locked_vault_where_it_is() -> None:
+    """Its key comes back, and with it all that the user had; what was set aside for nothing is not set aside twice."""
+    play = used()
+    key = Path("/phone/keystore/vault.key")
+    found = play.disk.read(key, 32)
+    assert found
+    play.disk.remove(key)
+    play.full = (Save,)
+
+    for _ in range(2):
+        with pytest.raises(OffhookError, match="full"):
+            play.sign_in(BOB)
+    put(play.disk, key, found)
+
+    assert owned(play) == ALL
+    assert [name for name in play.disk.names(Path("/phone")) if name.startswith("vault.")] == ["vault.locked-1"]
+
+
 def test_power_may_fail_at_any_moment_of_a_change_of_users() -> None:
     """Either the first one is signed in as before, or the second one is, and the first is reported and backed up."""
     moment = 0
@@ -315,6 +336,40 @@ def test_a_full_disk_delays_the_logout_of_the_user_before(kind: type[Update]) ->
     assert owned(play) == ALL
 
 
+def test_a_capital_makes_nobody_else_of_a_user() -> None:
+    """Who is who says the provider, where it says so: a keyboard that begins with a capital costs nobody a backup."""
+    play = used()
+    auto_capital = msgspec.structs.replace(ANN, username="Ann")
+    play.world.passwords["Ann"] = "s3cret"
+    play.world.names["Ann"] = "ann"
+    play.sign_in(auto_capital)
+    assert owned(play) == ALL
+    assert not play.world.said("removed")
+    play.live(10, (1, events.SignOut()), fresh=True)
+
+    play.sign_in()
+
+    assert owned(play) == ALL
+    assert play.saved.owner == OWNER
+
+
+@pytest.mark.parametrize("account", ["<cloud_username/>", "", "<cloud_username><b>ann</b></cloud_username>"])
+def test_where_the_provider_does_not_say_who_is_who_the_typed_name_counts(account: str) -> None:
+    """Nobody gets what belongs to a namesake, nor what the portal says to every user of the app."""
+    play = used()
+    world = play.world
+    world.account = world.account.replace("<cloud_username>{username}</cloud_username>", account)
+    world.base = msgspec.structs.replace(
+        world.base, account={**world.base.account, "cloud_username": Value("ann", 10, "portal")}
+    )
+    world.passwords["Ann"] = "s3cret"
+
+    play.sign_in(msgspec.structs.replace(ANN, username="Ann"))
+
+    assert owned(play) == NOTHING
+    assert play.saved.owner == f"{ADDRESS}\nDEMO\nAnn"
+
+
 def test_several_users_may_wait_for_their_logout() -> None:
     """Each of them is signed out properly, whoever comes next, and also when the last one leaves at once."""
     play = used()
@@ -328,7 +383,7 @@ def test_several_users_may_wait_for_their_logout() -> None:
 
     play.live(10, (1, events.SignOut()), fresh=True)
 
-    assert sorted(sent["cloud_username"] for sent in play.world.said("removed")) == ["ann"] * 3
+    assert sorted(sent["cloud_username"] for sent in play.world.said("removed")) == ["ann", "bob", "eve"]
     play.sign_in()
     assert owned(play) == ALL
 

@@ -25,12 +25,22 @@ def _with_data(ctx: typer.Context, data: Path | None) -> Path | None:
     called = ctx.command_path.split()
     begins = not BEGINNINGS.isdisjoint((called[-1], " ".join(called[-2:])))
     with reported(as_json=bool(ctx.params.get("json"))):
-        if not begins and not folder.database.exists():
+        if not begins and not _is_there(folder):
             raise NotFound(
                 f"There is no Offhook data in {folder.path}. Name another folder with --data, or begin with "
                 "`offhook app create`, `offhook import csv` or `offhook serve`."
             )
     return data
+
+
+def _is_there(folder: DataFolder) -> bool:
+    try:
+        folder.database.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise Invalid.at("--data", f"{folder.path} cannot be used as the data folder: {error.strerror}") from None
+    return True
 
 
 DataOption: TypeAlias = Annotated[

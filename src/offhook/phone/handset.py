@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, assert_never
 
-from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Conflict, Invalid, NotFound
 from offhook.core.login import CloudId, Login
 from offhook.core.screen import Shown
@@ -30,8 +29,8 @@ from offhook.phone.commands import (
     KeepTrust,
     PutBackup,
     PutReport,
-    Remark,
     Save,
+    SetAside,
     TakeBackup,
     TakeReports,
     Tidy,
@@ -114,12 +113,9 @@ class Handset:
     ) -> Flow[Saved]:
         """The conversation of a sign-in, with what the user left behind here; to be driven while `alone`.
 
-        `shown` is the screen on which it begins. A vault that cannot be read is set aside first.
+        `shown` is the screen on which it begins. A vault that cannot be read is set aside when all else is done.
         """
         opened = self.vault.load()
-        if opened.trouble:
-            aside = self.vault.set_aside()
-            yield Remark(Diagnostic("vault", f"could not be opened ({opened.trouble}) and was set aside as {aside}"))
         device, trusted = self.device(), self.portals.find(portal.url)
         saved = yield from sign_in(
             login,
@@ -129,6 +125,7 @@ class Handset:
             pinned=pinned,
             trusted=trusted,
             earlier=opened.saved,
+            trouble=opened.trouble,
             shown=shown,
             strict=strict,
         )
@@ -143,6 +140,8 @@ class Handset:
         match command:
             case Save(saved=saved, theme=package):
                 self.vault.save(saved, package)
+            case SetAside():
+                return str(self.vault.set_aside())
             case KeepTheme(package=package):
                 self.vault.keep_theme(package)
             case Update(saved=saved):

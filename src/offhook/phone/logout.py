@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from offhook.core.diagnostics import Diagnostic
-from offhook.core.errors import Invalid
+from offhook.core.errors import Invalid, OffhookError
 from offhook.phone import reports, trust
 from offhook.phone.backup import back_up, join
 from offhook.phone.commands import (
@@ -80,10 +80,16 @@ def make_room(saved: Saved, device: Device, *, strict: bool = False) -> Flow[Sav
 
 
 def erase(saved: Saved) -> Flow[Left]:
-    """The last step: account, secrets and theme go; the portal's pin and the message stay."""
+    """The last step: account, secrets and theme go; the portal's address and the message stay, and its pin elsewhere.
+
+    Secrets do not wait for a file of pins that cannot be read: the pin is in it since the sign-in, if anywhere.
+    """
     assert saved.leaving is not None
-    left = Left(saved.portal, saved.portal_key, saved.leaving.message)
-    yield KeepTrust(saved.portal, trust.of_record(saved), earlier=True)
+    left = Left(saved.portal, saved.leaving.message)
+    try:
+        yield KeepTrust(saved.portal, trust.of_record(saved), earlier=True)
+    except OffhookError as error:
+        yield Remark(Diagnostic("portals", f"how new the parts of this portal are was not noted: {error.text}"))
     yield Erase(left)
     return left
 

@@ -12,7 +12,7 @@ from offhook.core import mergeable
 from offhook.core.base import Reprovisioning
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.dialplan import QuickDial
-from offhook.core.login import CloudId, Login
+from offhook.core.login import CloudId
 from offhook.core.mergeable import Document, Value
 from offhook.core.webservice import Response
 
@@ -58,10 +58,9 @@ class Leaving(msgspec.Struct, frozen=True):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """What a phone keeps of an account that is gone: the portal and its pin, and the words for the sign-in screen."""
+    """What a phone keeps of an account that is gone: the portal, and the words for the sign-in screen."""
 
     portal: str
-    portal_key: str
     message: str = ""
 
 
@@ -72,7 +71,8 @@ class Saved(msgspec.Struct, frozen=True):
     the key that was pinned. The password that the user typed is not part of it, unless it is the SIP password itself,
     because the portal names no account service. `history` has the latest call first; `leaving` is there from the moment
     a logout is decided; `restored` names the backup that is in this record already; `predecessors` are the records of
-    those who were signed in before, whose logout is not finished.
+    those who were signed in before, whose logout is not finished. `username` is what was typed; `known_as` is what the
+    provider calls the user, where that is something else.
     """
 
     cloud_id: CloudId
@@ -96,18 +96,15 @@ class Saved(msgspec.Struct, frozen=True):
     leaving: Leaving | None = None
     restored: str = ""
     predecessors: tuple[Saved, ...] = ()
+    known_as: str = ""
 
     def __repr__(self) -> str:
         return f"Saved({self.username}@{self.cloud_id}, {len(self.account.keys)} keys)"
 
-    def is_of(self, login: Login, portal: str) -> bool:
-        """Whether this was saved by the same user of the same app; Live and Editable are the same app."""
-        return self.owner == owner(portal, login.cloud_id, login.username)
-
     @property
     def owner(self) -> str:
         """Whose record this is."""
-        return owner(self.portal, self.cloud_id, self.username)
+        return owner(self.portal, self.cloud_id, self.known_as or self.username)
 
     def with_call(self, call: Call) -> Saved:
         """The record with one more call in its history, of which the oldest go when there are too many."""
@@ -117,8 +114,9 @@ class Saved(msgspec.Struct, frozen=True):
 def owner(portal: str, cloud_id: CloudId, username: str) -> str:
     """One user of one app at one portal: Live and Editable are the same app.
 
-    The name counts as it was typed: whether upper and lower case are the same is for the provider to say, and if they
-    are not, nobody must get what belongs to a namesake.
+    Whether upper and lower case are the same is for the provider to say: the name counts as the provider writes it,
+    and as it was typed where it does not say. So a capital that the keyboard put there makes nobody else of a user,
+    and nobody gets what belongs to a namesake.
     """
     return f"{portal}\n{cloud_id.name}\n{username}"
 
