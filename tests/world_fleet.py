@@ -8,6 +8,7 @@ import msgspec
 
 from offhook.core.secret import Secret
 from offhook.policy.fleetguard import Limits
+from offhook.provider.guarding import Cancellation
 from offhook.provider.ports import NewInstall
 from offhook.provider.subscriber import Argon2, State, Subscriber
 from tests.world_provider import Phone, Provider
@@ -57,3 +58,18 @@ def until_now(provider: Provider, seconds: int) -> None:
     """Let time go by."""
     provider.clock.time_s += seconds
     provider.seconds += seconds
+
+
+def held(provider: Provider) -> tuple[int, ...]:
+    """The numbers of the decisions that are held now."""
+    return provider.guarding.show("EXAMPLE")[0].numbers
+
+
+def release_all(provider: Provider) -> int:
+    """As `offhook fleet-guard release` does, answered at once."""
+    return provider.guarding.release("EXAMPLE", held(provider))
+
+
+def cancel_all(provider: Provider) -> Cancellation:
+    """Likewise."""
+    return provider.guarding.cancel("EXAMPLE", held(provider))

@@ -24,7 +24,7 @@ from offhook.portal.versions import State
 from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
 from offhook.provider.compose import Composer
-from offhook.provider.definitions import all_keys
+from offhook.provider.definitions import UNKNOWN_URL, all_keys
 from offhook.provider.directory import Directory
 from offhook.provider.explain import Explain
 from offhook.provider.fleetguard import FleetGuard
@@ -58,15 +58,13 @@ from offhook.storage.tenants import ServedTenants, TenantStore
 from offhook.storage.themes import ThemeStore
 from offhook.web import again, portal, provider
 from offhook.web.app import application
-from offhook.web.events import EventLog, Events
+from offhook.web.events import EventLog, Events, Field
 from offhook.web.http import Handler
 from offhook.web.server import Server
 from offhook.web.settings import Serving
 
 ROOMS: Final = ("portal", "provider")
 FLUSH_EVERY_S: Final = 2.0
-# Where administration has to say how phones reach the server, which only the server knows.
-UNKNOWN_URL: Final = "https://PUBLIC-URL"
 
 
 class SystemClock:
@@ -211,6 +209,29 @@ def administration(data: Path | None, author: str = "") -> Iterator[Desk]:
 
 
 @contextmanager
+def looking(data: Path | None) -> Iterator[tuple[Desk, dict[str, Handler]]]:
+    """A desk, and beside it what a server of the data folder answers at which path.
+
+    Asked with HEAD, it answers in full and keeps nothing. No event is written, and no refusal is held back.
+    """
+    folder = DataFolder.choose(data).make()
+    with _opened(folder) as database, ExitStack() as stack:
+        parts = Parts(folder, database)
+        passwords = HashPool(parts.sealer)
+        stack.callback(passwords.close)
+        world = World(sleep=_at_once)
+        yield Desk(parts), handlers_of(parts, passwords, "", _unheard, ["provider"], world=world)
+
+
+async def _at_once(seconds: float) -> None:
+    """Wait for nothing."""
+
+
+def _unheard(event: str, **fields: Field) -> None:
+    """Note nothing."""
+
+
+@contextmanager
 def service(
     folder: DataFolder, serving: Serving, rooms: Collection[str] = ROOMS, events: BinaryIO = sys.stderr.buffer
 ) -> Iterator[Server]:
@@ -251,7 +272,7 @@ def handlers_of(
 
 
 def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> dict[str, Handler]:
-    attempts, composer, tokens, clock = Attempts(), parts.composer, parts.tokens, parts.clock
+    composer, tokens, clock = parts.composer, parts.tokens, parts.clock
     sign_in = SignIn(
         store=SignInStore(parts.database),
         passwords=passwords,
@@ -259,11 +280,12 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
         composer=composer,
         rulings=parts.rulings,
         tokens=tokens,
-        attempts=attempts,
+        attempts=Attempts(),
         clock=clock,
         chance=parts.chance,
     )
     store = LifeStore(parts.database)
+    # Phones that were forgotten go on asking; what they try must not keep anybody from signing in behind their address.
     authenticity = Authenticity(
         store=store,
         tokens=tokens,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -146,7 +147,7 @@ def test_users_are_listed_suspended_and_removed(example: Shell) -> None:
         (["user", "show", "ann@EXAMPLE"], 4, "There is no user ann@EXAMPLE."),
         (["user", "add", "ann@NONE", "--generate-password"], 4, "offhook tenant create NONE"),
         (["user", "add", "JOHNDOW@EXAMPLE", "--generate-password"], 8, "already a user"),
-        (["user", "add", "@EXAMPLE", "--generate-password"], 5, "names nobody"),
+        (["user", "add", "@EXAMPLE", "--generate-password"], 2, "names nobody"),
         (["user", "add", "ann@EXAMPLE"], 2, "--password-stdin"),
         (["user", "add", "ann@EXAMPLE", "--password-stdin"], 5, "password: must not be empty"),
         (["user", "add", "ann@EXAMPLE", "--password-stdin", "--generate-password"], 2, "choose"),
@@ -163,11 +164,11 @@ def test_users_are_listed_suspended_and_removed(example: Shell) -> None:
         (["user", "set", "johndow@EXAMPLE"], 2, "Say what to set"),
         (["tenant", "set", "EXAMPLE", "--template", "t.xml", "--no-template"], 2, "choose"),
         (["tenant", "set", "EXAMPLE", "--common", "t.xml", "--no-common"], 2, "choose"),
-        (["tenant", "create", "STAR*"], 5, "leave it out"),
+        (["tenant", "create", "STAR*"], 2, "leave it out"),
         (["user", "set", "johndow@EXAMPLE", "--sip-password-file", "/nowhere/x"], 2, "cannot be read"),
         (["user", "set", "johndow@EXAMPLE", "--set", "1x=y", "--set", "maxCalls=z"], 5, "1x: is not a possible name"),
         (["tenant", "create", "EXAMPLE"], 8, "offhook tenant set EXAMPLE"),
-        (["tenant", "create", "B D"], 5, "cannot be one"),
+        (["tenant", "create", "B D"], 2, "cannot be one"),
         (["tenant", "set", "EXAMPLE", "--name", "login=x"], 2, "is none of username"),
         (["tenant", "set", "EXAMPLE", "--logout-status", "403"], 5, "403 is not a status"),
         (["user", "export", "EXAMPLE", "--json"], 2, "--to"),
@@ -231,6 +232,29 @@ def test_a_person_is_asked_for_the_password(example: Shell) -> None:
     assert code == 0
     assert b"correct horse" not in seen
     assert example.tells("user", "show", "ann@EXAMPLE")["password"] == "argon2"
+
+
+@pytest.mark.parametrize(
+    "words", [["user", "add", "ann@EXAMPLE"], ["user", "remove", "johndow@EXAMPLE"]], ids=["password", "question"]
+)
+def test_ctrl_c_at_a_question(example: Shell, words: list[str]) -> None:
+    """It ends the command with the code of everything that Ctrl-C ends; a no has another one."""
+    words = [sys.executable, "-c", "from offhook.cli.main import run; run()", *words]
+    here, there = pty.openpty()
+    environment = {**os.environ, "OFFHOOK_DATA": str(example.folder / "data"), "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    with subprocess.Popen(
+        words, stdin=there, stdout=there, stderr=there, env=environment, start_new_session=True
+    ) as command:
+        seen = b""
+        while not seen.endswith(b": "):
+            seen += os.read(here, 1024)
+        command.send_signal(signal.SIGINT)
+        code = command.wait(30)
+    os.close(there)
+    os.close(here)
+
+    assert code == 130
 
 
 def test_a_database_without_its_keys_is_not_used(example: Shell) -> None:

@@ -198,3 +198,13 @@ def test_an_export_that_fails_leaves_no_file(example: Shell) -> None:
 
     assert (result.exit_code, "cannot be written" in result.stderr) == (2, True)
     assert [path.name for path in (example.folder / "out").iterdir()] == ["users.csv"]
+
+
+def test_a_dry_run_leaves_nothing(shell: Shell) -> None:
+    """Neither a data folder where there was none, nor a change in one that is there."""
+    words = ("import", "csv", shell.file("users.csv", USERS_CSV), "--cloud-id", "SHOP", "--dry-run")
+
+    alone = shell.tells(*words)
+
+    assert alone["dry_run"]
+    assert not (shell.folder / "data").exists()

@@ -161,7 +161,7 @@ def test_held_decisions_are_shown_released_and_undone(office: Office) -> None:
     assert (undone["resumed"], undone["staying"], rest["resumed"]) == (1, 0, 0)
     assert [office.asks("/prov/again", phone).status for phone in phones[2:]] == [410, 200]
     assert office.types("fleet-guard", "release", "EXAMPLE", "--yes").exit_code == 4
-    assert office.types("fleet-guard", "release", "EXAMPLE", "--user", "ann@OTHER").exit_code == 5
+    assert office.types("fleet-guard", "release", "EXAMPLE", "--user", "ann@OTHER").exit_code == 2
     assert "Nothing is held back" in office.types("fleet-guard", "show").stdout
     assert "nothing is held back" in office.types("fleet-guard", "show", "EXAMPLE").stdout
 
@@ -179,6 +179,44 @@ def test_releasing_all(office: Office) -> None:
     assert {office.asks("/prov/again", phone).status for phone in phones} == {410}
 
 
+def test_the_question_names_what_is_let_go(office: Office) -> None:
+    """How many decisions and users; of dates that came it is said that they stay."""
+    phones = [office.signs_in(name) for name in ("ann", "bob", "eve", "joe")]
+    for name in ("ann", "bob", "eve", "joe"):
+        office.does("user", "set", f"{name}@EXAMPLE", "--expires", "2020-01-31")
+    for phone in phones:
+        office.asks("/prov/again", phone)
+    stamp = "UPDATE decision SET author = '' WHERE no = 4"
+    office.database.write(lambda connection: connection.execute(stamp)).result()
+
+    asked = office.types("fleet-guard", "release", "EXAMPLE")
+    one = office.types("fleet-guard", "release", "EXAMPLE", "--decision", "3")
+    undone = office.types("fleet-guard", "cancel", "EXAMPLE", "--yes").stdout
+
+    assert "Let 2 decisions, 2 users in all, of EXAMPLE go?" in asked.stderr
+    assert "Let decision 3, 1 users in all, of EXAMPLE go?" in one.stderr
+    assert "1 accounts had no date to come: they were made never to expire. 1 accounts came due by their own" in undone
+
+
+def test_a_rule_that_is_held_is_named(office: Office) -> None:
+    """With how many users there are at most; to undo it says what becomes of the rule."""
+    phones = [office.signs_in(name) for name in ("ann", "bob", "eve", "joe")]
+    policy = office.folder.path / "policy.toml"
+    policy.write_text('[[rules]]\nid = "bye"\nthen = [{ do = "log_out", message = "Bye." }]\n', encoding="utf-8")
+    office.does("policy", "publish", "EXAMPLE", str(policy), "--yes", "--author", "ann")
+    seen = [office.asks("/prov/again", phone).status for phone in phones]
+
+    text = office.types("fleet-guard", "show", "EXAMPLE").stdout
+    asked = office.types("fleet-guard", "release", "EXAMPLE").stderr
+    undone = office.types("fleet-guard", "cancel", "EXAMPLE", "--yes").stdout
+
+    assert seen == [410, 410, 503, 503]
+    assert "decision 1: up to 4 users logged out by rule bye by ann, " in text
+    assert "Let 1 decisions, 2 users in all, of EXAMPLE go?" in asked
+    assert undone.endswith("1 rules log nobody out any more until they are changed.\n")
+    assert {office.asks("/prov/again", phone).status for phone in phones} == {200}
+
+
 def test_the_portal_tells_phones_where_to_ask(office: Office) -> None:
     """In the account, with the portal's rank; what the app itself sets stays, and `explain` says why."""
     office.does("app", "create", "EXAMPLE", "--name", "Example")
@@ -191,8 +229,10 @@ def test_the_portal_tells_phones_where_to_ask(office: Office) -> None:
         return await office.handlers[path](Call("GET", path, parameters={"cloud_id": str(CloudId("EXAMPLE", False))}))
 
     account = base.loads(asyncio.run(ask()).body).account
+    redated = office.does("app", "redate"), office.types("app", "redate").stdout
     lines = {line["key"]: line for line in office.does("explain", "ann@EXAMPLE")["lines"]}
 
+    assert redated == ({"redated": 1}, "Dated 1 parts anew. Each phone fetches them once more.\n")
     assert account["extProvUrl"].content == "https://prov.example.net/prov/again"
     assert account["extGlobalProvUrl"].content == "https://prov.example.net/prov/global/again"
     assert account["accountRemovalReporterUrl"].content == "https://prov.example.net/prov/removed"

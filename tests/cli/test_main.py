@@ -156,6 +156,20 @@ def test_a_mistyped_data_folder_is_not_made(tmp_path: Path, words: tuple[str, ..
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("words", [("app", "list"), ("app", "create", "X")])
+@pytest.mark.parametrize("name", ["x" * 256, "loop"])
+def test_a_data_folder_that_cannot_be_looked_at(tmp_path: Path, words: tuple[str, ...], name: str) -> None:
+    """A name that no disk has, or a link to itself, is said to be wrong, by all commands alike."""
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+
+    told = CliRunner().invoke(app, [*words, "--data", str(tmp_path / name), "--json"])
+
+    error = json.loads(told.stdout)["error"]
+    assert error["kind"] == "invalid"
+    assert error["faults"][0]["place"] == "--data"
+    assert "cannot be used as the data folder" in error["faults"][0]["text"]
+
+
 @pytest.mark.parametrize(
     ("program", "found", "copied"),
     [

@@ -204,12 +204,13 @@ def test_the_phone_is_in_use(portal: str, state: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_used(portal: str, tmp_path: Path) -> None:
-    """Code 1: none of the others."""
+    """A misuse where it can be none; code 1 where the disk does not want it."""
     (tmp_path / "file").write_text("")
 
-    failed = sign_in(portal, tmp_path / "file" / "phone")
+    mistyped, failed = sign_in(portal, tmp_path / "file" / "phone"), sign_in(portal, Path("/proc/phone"))
 
-    assert failed.exit_code == 1
+    assert (mistyped.exit_code, failed.exit_code) == (2, 1)
+    assert "is no folder" in " ".join(mistyped.stderr.split())
     assert "cannot use" in failed.stderr
 
 
@@ -315,6 +316,9 @@ def test_a_pinned_key(world: World, portal: str, state: Path, tmp_path: Path) ->
     other = sign_in(portal, state, "--portal-key", "ed25519:" + "A" * 43 + "=")
     assert other.exit_code == 5
     assert "do not come, unchanged, from the portal that this phone knows" in other.stderr
+    assert "sign in with --portal-key KEY; `offhook portal-key` on its server prints it" in other.stderr
+    for_program = told(sign_in(portal, state, "--json", "--portal-key", "ed25519:" + "A" * 43 + "="))
+    assert "--portal-key KEY" in for_program["error"]["hint"]
 
 
 def test_strict_sends_no_password_over_http(portal: str, state: Path) -> None:
@@ -529,3 +533,71 @@ def test_the_exit_codes_are_documented() -> None:
     text = run("sign-in", "--help").stdout
 
     assert all(re.search(rf"\b{code.value}\s", text) for code in Exit)
+
+
+def unread(state: Path, portal: str, words: str, *, given: str = "") -> subprocess.CompletedProcess[bytes]:
+    """The command with a reader of its output who has gone, also of what it complains about."""
+    script = f"{sys.executable} -c 'from offhook.cli.main import run; run()' phone {words} --state {state}"
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(
+            ["sh", "-c", script],
+            input=given.encode(),
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "OFFHOOK_PORTAL": portal, "PYTHONPATH": str(ROOT / "src")},
+            timeout=30,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+
+
+def test_a_sign_in_that_nobody_reads(portal: str, state: Path) -> None:
+    """It goes to its end, as the server sees it; the exit code says that its words are lost, and nothing else does."""
+    done = unread(state, portal, "sign-in ann@DEMO --password-stdin", given="s3cret\n")
+
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert told(run("show", "--state", state, "--json"))["username"] == "ann"
+
+
+def test_a_refused_sign_in_that_nobody_reads(portal: str, state: Path) -> None:
+    """How it ended counts for more than who heard of it."""
+    done = unread(state, portal, "sign-in ann@DEMO --password-stdin", given="wrong\n")
+
+    assert done.returncode == 3
+
+
+def test_a_refresh_that_nobody_reads(portal: str, state: Path, world: World) -> None:
+    """What is new is kept all the same."""
+    sign_in(portal, state)
+    world.base = msgspec.structs.replace(world.base, version=10)
+
+    done = unread(state, portal, "refresh")
+
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert told(run("show", "--state", state, "--json"))["version"] == 10
+
+
+def test_a_running_phone_that_nobody_reads(portal: str, state: Path) -> None:
+    """It closes, once what is under way is over: a phone that nobody sees would stay for ever."""
+    sign_in(portal, state)
+
+    done = unread(state, portal, "run")
+
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("words", [("sign-in", "ann@DEMO"), ("refresh",), ("run",)])
+def test_authorities_that_cannot_be_read(portal: str, state: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """The variable and the file are named, before anything is asked."""
+    nope = tmp_path / "nope.pem"
+    environment = {**os.environ, "OFFHOOK_PORTAL": portal, "PYTHONPATH": str(ROOT / "src"), "SSL_CERT_FILE": str(nope)}
+
+    done = subprocess.run(
+        [*COMMAND, *words, "--state", str(state)], capture_output=True, text=True, env=environment, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stderr == f"Error: SSL_CERT_FILE: {nope} cannot be used: No such file or directory\n"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from offhook.cli import phone_edit
-from offhook.core.errors import Invalid, NotFound, OffhookError, Refused
+from offhook.cli.exits import Misused
+from offhook.core.errors import NotFound, OffhookError, Refused
 from tests.cli.test_phone import run
 
 
@@ -28,9 +29,9 @@ def test_settings_are_the_users(key: str) -> None:
         ("extProvUrl", Refused, "a web service of the provider"),
         ("wcb_url", Refused, "a web service of the provider"),
         ("opusOptions.fec", Refused, "a part of opusOptions"),
-        ("", Invalid, "is no name of a setting"),
-        ("codecOrder=8", Invalid, "key and value are two words"),
-        ("=x", Invalid, "key and value are two words"),
+        ("", Misused, "is no name of a setting"),
+        ("codecOrder=8", Misused, "key and value are two words"),
+        ("=x", Misused, "key and value are two words"),
     ],
 )
 def test_what_is_not_the_users(key: str, kind: type[OffhookError], said: str) -> None:
@@ -38,10 +39,10 @@ def test_what_is_not_the_users(key: str, kind: type[OffhookError], said: str) ->
     with pytest.raises(kind, match=said.replace("?", r"\?")) as refused:
         phone_edit.check(key)
 
-    assert kind is Invalid or "offhook phone edit --help" in refused.value.text
+    assert kind is Misused or "offhook phone edit --help" in refused.value.text
 
 
-@pytest.mark.parametrize(("key", "kind"), [("codecOrder", Invalid), ("apiToken", Refused), ("", Invalid)])
+@pytest.mark.parametrize(("key", "kind"), [("codecOrder", Misused), ("apiToken", Refused), ("", Misused)])
 def test_what_is_no_preference(key: str, kind: type[OffhookError]) -> None:
     """A key of the account, a secret, nothing at all; any other name may be a preference."""
     phone_edit.check("ringtone", preference=True)

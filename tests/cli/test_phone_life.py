@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from offhook.cli.phone_run import Panel, Typed
+from offhook.cli.phone_run import Commands, Panel, Typed
+from offhook.phone import events
+from offhook.phone.events import Event
 from tests.cli.test_phone import COMMAND, ROOT, run, sign_in, told
 from tests.phone.world_life import LivingWorld, refusal
 from tests.world_portal import served
@@ -85,7 +87,7 @@ def test_a_logout_and_a_return(portal: str, state: Path) -> None:
     """It waits for a call; then the phone is empty; the return brings back what is the user's."""
     run("edit", "theme", "dark", "--preference", "--state", state)
     run("dial", "add", "mum", "Mother", "100", "--state", state)
-    run("call", "start", "--state", state)
+    run("call", "start", "204", "--state", state)
     assert told(run("logout", "--state", state, "--json"))["state"] == "waiting for a safe moment"
 
     done = told(run("call", "end", "--state", state, "--json"))
@@ -119,9 +121,34 @@ def test_a_forced_logout_shows_the_words(world: LivingWorld, portal: str, state:
     assert "given up" not in run("show", "--state", state).stderr
 
 
+def test_a_call_belongs_to_whoever_made_it(world: LivingWorld, portal: str, state: Path) -> None:
+    """Who signs in during it has neither the call nor the open Settings; its own user finds it at the return."""
+    world.passwords["bob"] = "b0b"
+    run("call", "start", "555", "--state", state)
+    run("settings", "open", "--state", state)
+    sign_in(portal, state, text="bob@DEMO", password="b0b")
+
+    ended = told(run("call", "end", "--state", state, "--json"))
+
+    assert ended["state"] == "running"
+    assert told(run("show", "--state", state, "--json"))["history"] == []
+    sign_in(portal, state)
+    history = told(run("show", "--state", state, "--json"))["history"]
+    assert [call["number"] for call in history] == ["555"]
+
+
+def test_an_app_that_is_closed_in_a_call_after_a_sign_out(state: Path) -> None:
+    """The next command goes on with the call, and the logout waits for its end."""
+    run("call", "start", "204", "--state", state)
+    run("logout", "--state", state)
+
+    assert told(run("settings", "open", "--state", state, "--json"))["state"] == "waiting for a safe moment"
+    assert told(run("call", "end", "--state", state, "--json"))["state"] == "signed out"
+
+
 def test_a_presence_that_cannot_be_read_is_none(state: Path) -> None:
     """The phone goes on as if it had just been started."""
-    run("call", "start", "--state", state)
+    run("call", "start", "204", "--state", state)
     (state / "presence" / "presence.bin").write_bytes(b"rubbish")
 
     assert told(run("refresh", "--state", state, "--json"))["state"] == "running"
@@ -225,3 +252,32 @@ def test_a_phone_that_is_closed(state: Path, how: str) -> None:
 
     assert process.returncode == 0
     assert codec(state) == "0,8"
+
+
+def test_what_was_typed_is_answered() -> None:
+    """Each command says what it does, and what it lacks: a call without a number is none."""
+    said: list[str] = []
+    happened: list[Event] = []
+    commands = Commands(happened.append, lambda: None, said.append)
+
+    for line in ("call start", "call", "call end", "settings", "call start 204", "call", "settings close"):
+        commands.line(line)
+
+    assert said == [
+        "Say who is called: call start NUMBER",
+        "Say who is called: call start NUMBER",
+        "There is no call that could end.",
+        "The Settings page is open.",
+        "A call with 204 begins.",
+        "The call is over.",
+        "The Settings page is closed.",
+    ]
+    assert [event for event in happened if isinstance(event, events.CallBegan)] == [events.CallBegan("204")]
+
+
+def test_a_call_needs_a_number(state: Path) -> None:
+    """To begin; what ends, the phone knows."""
+    done = run("call", "start", "--state", state)
+
+    assert done.exit_code == 2
+    assert "offhook phone call start NUMBER" in done.stderr

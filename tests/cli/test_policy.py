@@ -105,6 +105,7 @@ def test_what_does_not_work(shell: Shell, tmp_path: Path) -> None:
         "goes with a FILE": ("plan", "EXAMPLE", "--blank-removed"),
         "takes live, editable or a number": ("show", "EXAMPLE", "--version", "newest"),
         "takes a moment like": ("at", "yesterday", "ann@EXAMPLE"),
+        "names nobody": ("at", "1", "@EXAMPLE"),
         "--reason is empty": ("pause", "EXAMPLE", "gold", "--reason", " "),
         "has no rule gold": ("withdraw", "EXAMPLE", "gold"),
         "had no policy then": ("at", "2020-01-01", "ann@EXAMPLE"),
@@ -116,6 +117,7 @@ def test_what_does_not_work(shell: Shell, tmp_path: Path) -> None:
     for wanted, result in said.items():
         assert wanted in result.output
         assert result.exit_code != 0
+    assert said["names nobody"].exit_code == 2
     assert [one["state"] for one in shell.tells("policy", "history", "EXAMPLE")] == ["editable"]
 
 

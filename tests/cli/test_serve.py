@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import trustme
 
 from offhook import wiring
 
@@ -103,7 +104,7 @@ def test_a_mistake_is_named(tmp_path: Path, words: list[str], told: str) -> None
         check=False,
     )
 
-    assert ended.returncode == 5
+    assert ended.returncode == 2
     assert told in ended.stderr
 
 
@@ -147,3 +148,43 @@ def test_which_provider_service_phones_are_told(tmp_path: Path, words: list[str]
     assert named in base
     assert ("initialProvisioningUrl" in base or "InitialProvisioningUrl" in base) == bool(named)
     assert ("asterisks" in said) == ("192.0.2.1" in named)
+
+
+def issued(folder: Path, kind: trustme.KeyType = trustme.KeyType.ECDSA) -> tuple[Path, Path]:
+    """A certificate and its key, of this kind."""
+    certificate, key = folder / f"{kind.name}.pem", folder / f"{kind.name}.key"
+    made = trustme.CA().issue_cert("127.0.0.1", key_type=kind)
+    made.cert_chain_pems[0].write_to_path(certificate)
+    made.private_key_pem.write_to_path(key)
+    key.chmod(0o600)
+    return certificate, key
+
+
+def test_what_phones_cannot_reach_is_said(tmp_path: Path) -> None:
+    """An address without TLS that a server with TLS has, and a key that everybody can read."""
+    certificate, key = issued(tmp_path)
+    key.chmod(0o644)
+    words = ("--tls-cert", str(certificate), "--tls-key", str(key), "--public-url", "http://127.0.0.1:80")
+
+    with served(tmp_path, *words) as (_, log):
+        said = log.read_text()
+
+    assert "Warning: --public-url: is http, and this server speaks https only" in said
+    assert f"Warning: {key} can be read by every user of this machine; mend it: chmod o-r {key}" in said
+
+
+def test_a_key_of_another_certificate(tmp_path: Path) -> None:
+    """Also of another kind: it is said that the two do not belong together."""
+    certificate, _ = issued(tmp_path)
+    _, key = issued(tmp_path, trustme.KeyType.RSA)
+
+    ended = subprocess.run(
+        [str(OFFHOOK), "serve", "--data", str(tmp_path), "--tls-cert", str(certificate), "--tls-key", str(key)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 5
+    assert f"{certificate} is the certificate of another key than {key}" in ended.stderr

@@ -37,12 +37,15 @@ def test_the_program_of_the_guide_signs_in(reader: Reader) -> None:
 
     received = _program(reader, portal, "ann@DEMO", "secret-1")
     refused = _program(reader, portal, "ann@DEMO", "guess")
+    mistyped = _program(reader, "portal.example.com", "ann@DEMO", "secret-1")
 
     assert received.returncode == 0, received.stderr
     assert "host = sip.example.net (from portal, rank 10)" in received.stdout
     assert "username = 2001 (from provider, rank 20)" in received.stdout
     assert "cloud_password = ******** (from provider, rank 20)" in received.stdout
     assert (refused.returncode, refused.stderr) == (1, "Wrong username or password. (global part answered 403)\n")
+    assert mistyped.returncode == 1
+    assert mistyped.stderr.startswith("portal: is not an address such as ")
 
 
 def _program(reader: Reader, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -42,6 +42,9 @@ class LossyDisk:
         self._moment()
         self.contents[number] = content
 
+    def copy(self, path: Path, name: Path) -> None:
+        self.write(name, self.contents[self.live[path]])
+
     def sync(self, path: Path) -> None:
         self._moment()
         if path in self.folders:

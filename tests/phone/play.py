@@ -19,6 +19,7 @@ from offhook.phone.commands import (
     Remark,
     Reply,
     Save,
+    SetAside,
     Skip,
 )
 from offhook.phone.device import Device
@@ -59,7 +60,7 @@ class Play:
                     reply = self._answer(command)
                 case FetchAll(fetches=fetches):
                     reply = tuple(self._answer(one) for one in fetches)
-                case Save() | KeepTrust() if self.handset:
+                case Save() | SetAside() | KeepTrust() if self.handset:
                     reply = self.handset.act(command)
                 case _:
                     reply = None

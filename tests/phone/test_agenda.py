@@ -88,6 +88,7 @@ def test_another_interval() -> None:
         ("Sat, 14 Mar 2026 00:02:00 GMT", 0),
         ("Sun, 15 Mar 2027 00:02:00 GMT", MAX_S),
         ("soon", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
         ("-5", None),
         ("", None),
     ],
@@ -97,6 +98,14 @@ def test_when_a_server_wants_to_be_asked_again(written: str, seconds: int | None
     answer = Response(503, {"retry-after": written, "date": "Sun, 15 Mar 2026 00:00:00 GMT"})
 
     assert retry_after_s(answer) == seconds
+
+
+@given(st.text(max_size=40) | st.text("0123456789:,+- JanFebMonGMT", max_size=60))
+def test_no_date_is_too_strange(written: str) -> None:
+    """Whatever stands where a date belongs is a date or none."""
+    answer = Response(503, {"retry-after": written, "date": written})
+
+    assert modified(written) is None or retry_after_s(answer) in {0, None} or written.strip().isdecimal()
 
 
 def test_a_date_alone_is_not_believed() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import httpx2
 import pytest
 
+from offhook.core.errors import Invalid
 from offhook.core.secret import Secret
 from offhook.core.webservice import Credentials, Request, Response
 from offhook.phone.commands import Answer, NoAnswer, Why
 from offhook.phone.exchange import exchange
-from offhook.phone.wire import Body, Deadline
+from offhook.phone.wire import Body, Deadline, system_trust
 
 HEADERS = (
     ("User-Agent", "CloudSoftphone/1.5.6"),
@@ -241,3 +243,22 @@ def test_five_redirects_are_followed(redirects: int, followed: bool) -> None:
         with pytest.raises(StopIteration) as over:
             talk.send(Response(302, {"location": "/on"}))
         assert over.value.value == NoAnswer(Why.REDIRECT, "more than 5 times")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file or directory"), ("no certificate", "it holds no certificate in PEM")],
+)
+def test_authorities_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None, reason: str
+) -> None:
+    """Who names a file of authorities that is none is told which variable did so, and why it is of no use."""
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+
+    with pytest.raises(Invalid) as found:
+        system_trust.__wrapped__()
+
+    assert str(found.value) == f"SSL_CERT_FILE: {file} cannot be used: {reason}"

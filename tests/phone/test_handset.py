@@ -12,13 +12,16 @@ import pytest
 from offhook.core.errors import Conflict, Invalid, NotFound, OffhookError, Refused
 from offhook.core.login import CloudId
 from offhook.core.mergeable import Value
+from offhook.phone.commands import NoAnswer, Why
 from offhook.phone.device import Device
 from offhook.phone.drive import perform
 from offhook.phone.edge import Edge
 from offhook.phone.handset import Handset
 from offhook.phone.portal import Portal
+from offhook.phone.saved import owner
+from offhook.phone.stopped import Stopped
 from tests.phone.play import ANN, NOW, PORTAL, Play
-from tests.world_portal import World, served
+from tests.world_portal import ADDRESS, World, served
 
 
 def phone(folder: Path, world: World | None = None) -> Handset:
@@ -107,11 +110,10 @@ def test_a_damaged_vault_is_set_aside_and_told(tmp_path: Path) -> None:
     """Nothing is deleted, and the phone can be signed in again."""
     handset = phone(tmp_path)
     handset.vault.state.write_bytes(b"rubbish")
-    play = Play(World())
+    play = Play(World(), handset=handset)
 
     with handset.alone():
-        saved = play.run(handset.signing_in(ANN, PORTAL))
-        handset.vault.save(saved, play.saves[0].theme)
+        play.run(handset.signing_in(ANN, PORTAL))
 
     (remark,) = (remark for remark in play.remarks if remark.place == "vault")
     assert "was set aside as" in remark.text
@@ -143,6 +145,25 @@ def test_a_vault_that_cannot_be_opened_is_left_alone_by_all_but_a_sign_in(tmp_pa
     assert handset.saved().saved
     aside = handset.folder / f"vault.{harm}-1"
     assert (aside / "state.bin").read_bytes() == before[handset.vault.state]
+
+
+@pytest.mark.parametrize("harm", ["damaged", "locked"])
+def test_a_sign_in_that_fails_leaves_a_vault_that_cannot_be_opened(tmp_path: Path, harm: str) -> None:
+    """Nobody is signed out by it: what was wrong is put right, and the phone is as it was."""
+    handset = phone(tmp_path)
+    before = handset.saved()
+    lost = handset.folder / "keystore" / "vault.key" if harm == "locked" else handset.vault.state
+    lost.rename(tmp_path / "lost")
+    if harm == "damaged":
+        lost.write_bytes(b"rubbish")
+    unreachable = Play(World(), {"base": NoAnswer(Why.UNREACHABLE)}, handset)
+
+    with handset.alone(), pytest.raises(Stopped, match="cannot be reached"):
+        unreachable.run(handset.signing_in(ANN, PORTAL))
+    (tmp_path / "lost").rename(lost)
+
+    assert handset.saved() == before
+    assert not list(handset.folder.glob("vault.*"))
 
 
 def test_leftovers_of_a_crash_are_removed(tmp_path: Path) -> None:
@@ -248,13 +269,15 @@ def test_what_is_no_portal(url: str) -> None:
 
 
 def test_a_phone_is_worth_as_much_as_its_record(tmp_path: Path) -> None:
-    """Two users of the same app are told apart without regard to case; two apps never are the same."""
+    """Two users of the same app are told apart, also by case; two apps or portals never are the same."""
     saved = phone(tmp_path).saved().saved
     assert saved
 
-    assert saved.is_of(msgspec.structs.replace(ANN, username="ANN", cloud_id=CloudId.parse("demo*")))
-    assert not saved.is_of(msgspec.structs.replace(ANN, username="bob"))
-    assert not saved.is_of(msgspec.structs.replace(ANN, cloud_id=CloudId.parse("OTHER")))
+    assert saved.owner == owner(ADDRESS, CloudId.parse("demo*"), "ann")
+    assert saved.owner != owner(ADDRESS, ANN.cloud_id, "bob")
+    assert saved.owner != owner(ADDRESS, ANN.cloud_id, "Ann")
+    assert saved.owner != owner(ADDRESS, CloudId.parse("OTHER"), "ann")
+    assert saved.owner != owner("https://portal.example.org", ANN.cloud_id, "ann")
 
 
 def test_preferences_and_quick_dials_are_the_users(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from offhook.core.base import Reprovisioning
 from offhook.core.webservice import Response
 from offhook.phone import events
 from offhook.phone.again import LOGGED_OUT, LogOut, Useless, conditional, outcome
+from offhook.phone.agenda import at_once
+from offhook.phone.checks import Check
 from offhook.phone.commands import KeepTheme, NoAnswer, Register, Show, Skip, Tidy, Update, Why
 from offhook.phone.life import Life
 from offhook.phone.saved import Validator
@@ -21,6 +23,7 @@ from tests.world_portal import ADDRESS, account, xml_answer
 HOUR_S = 3600
 DAY_S = 86400
 CALL = events.CallBegan("204")
+IMPOSSIBLE = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
 LATE = refusal(503, retry_after="7200")
 
 
@@ -403,6 +406,79 @@ def test_a_server_that_asks_for_time_gets_it() -> None:
     play.live(7300, (100, events.NetworkBack()), (200, events.Button()))
 
     assert play.times("account part") == [0, 200]
+
+
+def test_either_half_of_the_portals_part_may_ask_for_time() -> None:
+    """Whoever asks for more of it is obeyed, though the other half failed for another reason."""
+    play = phone()
+    play.lost["base"] = NoAnswer(Why.UNREACHABLE)
+    play.world.instead["theme"] = LATE
+
+    play.live(7300)
+
+    assert play.times("theme") == [0, 7200]
+
+
+def test_a_global_part_that_asks_for_time_comes_after_the_base() -> None:
+    """The news of the portal does not wait for it; the whole of it is asked for as soon as the server allows."""
+    play = phone(world_with(extGlobalProvInterval="3600"))
+    play.live(1)
+    play.forget()
+    play.world.instead["common"] = LATE
+    play.live(
+        8000,
+        (20, lambda: play.world.change_base(codecOrder="18")),
+        (30, lambda: setattr(play.life, "due", {**life_of(play).due, Check.PORTAL: at_once(play.now_s)})),
+        (31, events.NetworkBack()),
+        (100, lambda: play.world.instead.pop("common")),
+    )
+
+    assert play.times("base")[:2] == [0, 31]
+    assert play.times("global part")[:2] == [0, 7200]
+    assert edited(play) == "18"
+    (sent, *_) = [one for one in play.world.asked if one.url.endswith("/again/common")][1:]
+    assert "if-none-match" not in {name.lower() for name, _ in sent.headers}
+
+
+def life_of(play: LifePlay) -> Life:
+    assert play.life
+    return play.life
+
+
+def test_an_edit_waits_until_the_server_allows() -> None:
+    """It asks as soon as it may (D9, D11), also where nothing is asked by itself."""
+    for interval in ("3600", "0"):
+        play = phone(world_with(extProvInterval=interval))
+        play.live(1)
+        play.forget()
+        play.world.instead["again"] = LATE
+
+        play.live(7300, (10, events.Button()), (20, events.Edit("codecOrder", "3")))
+
+        assert play.times("account part") == ([0, 10] if interval == "3600" else [10]) + [7210]
+
+
+@pytest.mark.parametrize("key", ["extProvUrl", "extProvInterval", "extProvLogoutStatusCode", "X-install-id"])
+def test_what_is_the_providers_is_not_edited(key: str) -> None:
+    """The user's rank beats the provider's, so a logout would never reach the phone again."""
+    play = phone()
+    before = play.saved.account.text(key)
+
+    play.live(10, (1, events.Edit(key, "0")), fresh=True)
+
+    assert play.saved.account.text(key) == before
+    assert [show.message.partition(":")[0] for show in play.all_of(Show)] == [f"{key} cannot be changed here"]
+
+
+def test_a_header_that_makes_no_sense_changes_nothing() -> None:
+    """Nor does it end the phone: dates that no calendar has are none."""
+    play = phone()
+    play.world.instead["again"] = refusal(503, retry_after=IMPOSSIBLE, date="Sun, 15 Mar 2026 00:00:00 GMT")
+    play.world.instead["common"] = Response(200, {"last-modified": IMPOSSIBLE}, b"<p/>")
+
+    play.live(100)
+
+    assert play.times("account part") == [0, 15, 45]
 
 
 def test_online_again_asks_soon() -> None:

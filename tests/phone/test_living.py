@@ -135,7 +135,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for() -> None:
 def test_a_conversation_without_a_user_agent_may_unregister_too() -> None:
     """The blocking driver has none, so there is nothing to do."""
     play = phone()
-    saved = play.run(decide(play.saved, ""))
+    saved = decide(play.saved, "")
 
     left = perform(leave(saved, DEVICE), Edge(play.handset.act))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import msgspec
 import pytest
 
 from offhook.core.diagnostics import Diagnostic
+from offhook.core.errors import OffhookError
 from offhook.core.login import CloudId, Login
+from offhook.core.mergeable import Value
 from offhook.core.secret import Secret
 from offhook.core.webservice import Credentials, Request, Response
 from offhook.phone import events, reports
@@ -21,6 +24,7 @@ from offhook.phone.commands import (
     PutBackup,
     PutReport,
     Remark,
+    Save,
     Show,
     Skip,
     TakeBackup,
@@ -28,15 +32,18 @@ from offhook.phone.commands import (
     Update,
     Why,
 )
+from offhook.phone.files import put
 from offhook.phone.reports import KEPT_S, Report
 from offhook.phone.saved import MAX_CALLS, Call, Step
 from tests.phone.lossy import PowerLoss
-from tests.phone.play_life import WALL, LifePlay, phone
+from tests.phone.play import ANN
+from tests.phone.play_life import START_S, WALL, LifePlay, phone
 from tests.phone.test_life import CALL, DAY_S, world_with
 from tests.phone.world_life import LivingWorld, refusal
 from tests.world_portal import ADDRESS
 
 BOB = Login(CloudId.parse("DEMO"), "bob", Secret("b0b"))
+OWNER = f"{ADDRESS}\nDEMO\nann"
 WORDS = "Your seat was given up. Call the help desk."
 STEPS = (Update, Unregister, PutReport, PutBackup, Erase)
 
@@ -252,6 +259,249 @@ def test_another_user_of_the_same_phone() -> None:
         assert owned(play) == ("3", "", "", 0)
 
 
+def test_a_sign_in_that_cannot_be_saved_leaves_the_other_user_alone() -> None:
+    """The old state or the new one (D8): whoever was signed in still is, and nothing was reported."""
+    play = used()
+    play.full = (Save,)
+
+    with pytest.raises(OffhookError, match="full"):
+        play.sign_in(BOB)
+
+    assert owned(play) == ALL
+    assert play.saved.leaving is None
+    assert play.handset.kept.take_reports() == ()
+    assert not play.all_of(Unregister)
+
+
+def test_a_sign_in_that_cannot_be_saved_leaves_a_locked_vault_where_it_is() -> None:
+    """Its key comes back, and with it all that the user had; what was set aside for nothing is not set aside twice."""
+    play = used()
+    key = Path("/phone/keystore/vault.key")
+    found = play.disk.read(key, 32)
+    assert found
+    play.disk.remove(key)
+    play.full = (Save,)
+
+    for _ in range(2):
+        with pytest.raises(OffhookError, match="full"):
+            play.sign_in(BOB)
+    put(play.disk, key, found)
+
+    assert owned(play) == ALL
+    assert [name for name in play.disk.names(Path("/phone")) if name.startswith("vault.")] == ["vault.locked-1"]
+
+
+def test_power_may_fail_at_any_moment_of_a_change_of_users() -> None:
+    """Either the first one is signed in as before, or the second one is, and the first is reported and backed up."""
+    moment = 0
+    while True:
+        play = used()
+        play.disk.moments_left = moment
+        try:
+            play.sign_in(BOB)
+        except PowerLoss:
+            after = LifePlay(play.world, play.disk.after_power_loss(Random(moment)))
+            if after.saved.username == "ann":
+                assert owned(after) == ALL
+                assert after.saved.leaving is None
+                assert after.handset.kept.take_reports() == ()
+            else:
+                after.live(10, fresh=True)
+                assert owned(after) == NOTHING
+                assert after.saved.predecessors == ()
+                assert len(after.world.said("removed")) == 1
+                after.sign_in()
+                assert owned(after) == ALL
+        else:
+            break
+        moment += 1
+
+    assert moment > 15
+
+
+@pytest.mark.parametrize("kind", [PutReport, PutBackup, Update, TakeBackup])
+def test_a_full_disk_delays_the_logout_of_the_user_before(kind: type[Update]) -> None:
+    """Who signs in is signed in; the one before is backed up as soon as that can be done, and reported (D14)."""
+    play = used()
+    play.full = (kind,)
+    play.sign_in(BOB)
+    assert owned(play) == NOTHING
+    assert "logout: of whoever was signed in before goes on later: The disk is full." in play.remarks
+
+    play.live(100, (40, lambda: setattr(play, "full", ())), fresh=True)
+
+    assert play.saved.predecessors == ()
+    assert play.world.said("removed")
+    play.sign_in()
+    assert owned(play) == ALL
+
+
+def test_a_capital_makes_nobody_else_of_a_user() -> None:
+    """Who is who says the provider, where it says so: a keyboard that begins with a capital costs nobody a backup."""
+    play = used()
+    auto_capital = msgspec.structs.replace(ANN, username="Ann")
+    play.world.passwords["Ann"] = "s3cret"
+    play.world.names["Ann"] = "ann"
+    play.sign_in(auto_capital)
+    assert owned(play) == ALL
+    assert not play.world.said("removed")
+    play.live(10, (1, events.SignOut()), fresh=True)
+
+    play.sign_in()
+
+    assert owned(play) == ALL
+    assert play.saved.owner == OWNER
+
+
+@pytest.mark.parametrize("account", ["<cloud_username/>", "", "<cloud_username><b>ann</b></cloud_username>"])
+def test_where_the_provider_does_not_say_who_is_who_the_typed_name_counts(account: str) -> None:
+    """Nobody gets what belongs to a namesake, nor what the portal says to every user of the app."""
+    play = used()
+    world = play.world
+    world.account = world.account.replace("<cloud_username>{username}</cloud_username>", account)
+    world.base = msgspec.structs.replace(
+        world.base, account={**world.base.account, "cloud_username": Value("ann", 10, "portal")}
+    )
+    world.passwords["Ann"] = "s3cret"
+
+    play.sign_in(msgspec.structs.replace(ANN, username="Ann"))
+
+    assert owned(play) == NOTHING
+    assert play.saved.owner == f"{ADDRESS}\nDEMO\nAnn"
+
+
+def test_several_users_may_wait_for_their_logout() -> None:
+    """Each of them is signed out properly, whoever comes next, and also when the last one leaves at once."""
+    play = used()
+    play.full = (PutReport,)
+    play.sign_in(BOB)
+    play.sign_in(BOB)
+    play.world.passwords["eve"] = "e5e"
+    play.sign_in(msgspec.structs.replace(BOB, username="eve", password=Secret("e5e")))
+    assert [one.username for one in play.saved.predecessors] == ["ann", "bob"]
+    play.full = ()
+
+    play.live(10, (1, events.SignOut()), fresh=True)
+
+    assert sorted(sent["cloud_username"] for sent in play.world.said("removed")) == ["ann", "bob", "eve"]
+    play.sign_in()
+    assert owned(play) == ALL
+
+
+def test_a_logout_does_not_destroy_a_backup_that_was_not_put_back() -> None:
+    """What could not be restored is backed up once more, with what the user did since (D15)."""
+    for kind in (TakeBackup, Update):
+        play = used()
+        play.live(10, (1, events.SignOut()))
+        play.full = (kind,)
+        play.sign_in()
+        assert owned(play) == NOTHING
+        free = (2, lambda play=play: setattr(play, "full", ()))
+        play.live(40, free, (3, events.DialAdded("mum", "Mum", "200")), (5, events.SignOut()), fresh=True)
+
+        play.sign_in()
+
+        assert owned(play) == ("18", "dark", "200", 1)
+
+
+def test_a_backup_that_cannot_be_looked_at_delays_the_logout() -> None:
+    """Nobody knows what would be overwritten."""
+    play = used()
+    play.full = (TakeBackup,)
+
+    play.live(100, (1, events.SignOut()), (50, lambda: setattr(play, "full", ())), fresh=True)
+
+    assert any("goes on later" in remark for remark in play.remarks)
+    assert play.states[-1] == "signed out"
+    play.sign_in()
+    assert owned(play) == ALL
+
+
+@pytest.mark.parametrize("kind", [PutReport, PutBackup, Erase])
+def test_a_call_while_the_disk_delays_a_logout(kind: type[Update]) -> None:
+    """It is never cut (D12), and is in the history when its user returns, with what was changed beside it."""
+    play = used()
+    play.full = (kind,)
+
+    play.live(
+        300,
+        *((10, events.SignOut()), (11, events.CallBegan("555")), (12, events.Edit("theme", "light", preference=True))),
+        (13, lambda: setattr(play, "full", ())),
+        *((200, events.CallEnded()),),
+        fresh=True,
+    )
+
+    erased_s = [at_s for at_s, command in play.commands if isinstance(command, Erase)][-1]
+    assert erased_s >= START_S + 200
+    assert play.states[-4:] == ["logging out", "waiting for a safe moment", "logging out", "signed out"]
+    play.sign_in()
+    assert [call.number for call in play.saved.history] == ["555", "204"]
+    assert owned(play)[1] == "light"
+
+
+@pytest.mark.parametrize("by_user", [True, False])
+def test_a_logout_that_waits_for_a_call_is_decided_already(*, by_user: bool) -> None:
+    """Whoever closes the app during the call finds it signed out (D13); also with an interval of 0."""
+    play = used()
+    if not by_user:
+        play.world.instead["again"] = refusal(410, WORDS)
+
+    play.live(20, (1, CALL), (2, events.SignOut() if by_user else events.Button()), fresh=True)
+
+    assert play.states[-1] == "waiting for a safe moment"
+    assert play.saved.leaving
+    play.live(10, fresh=True)
+    assert play.handset.saved().saved is None
+    assert [show.message for show in play.all_of(Show)] == ([] if by_user else [WORDS])
+
+
+def test_signing_out_twice_is_signing_out() -> None:
+    """Also on a phone that nobody is signed in on."""
+    play = used()
+
+    play.live(100, (1, CALL), (2, events.SignOut()), (3, events.SignOut()), (4, events.CallEnded()), fresh=True)
+    play.lost["removal report"] = NoAnswer(Why.UNREACHABLE)
+    play.sign_in()
+    play.live(20, (1, events.SignOut()), (2, events.SignOut()), fresh=True)
+
+    assert play.states.count("signed out") == 2
+
+
+def test_a_setting_that_is_not_licensed_now_outlives_a_logout() -> None:
+    """It is the user's all the same, and counts again with the licence (D15, D18)."""
+    play = phone()
+    play.world.base = msgspec.structs.replace(play.world.base, features={**play.world.base.features, "messaging": "1"})
+    play.world.revisions["base"] += 1
+    play.live(10, (5, events.Edit("maxMessageBodySize", "77")))
+    licensed = play.world.base
+    play.world.base = msgspec.structs.replace(licensed, version=9, features={**licensed.features, "messaging": "0"})
+    play.world.revisions["base"] += 1
+    play.live(10)
+    assert "maxMessageBodySize" in play.saved.account.kept_out
+
+    play.live(10, (1, events.SignOut()), fresh=True)
+    play.sign_in()
+    play.sign_in()
+    assert play.saved.account.text("maxMessageBodySize") == ""
+    play.world.base = msgspec.structs.replace(licensed, version=10)
+    play.world.revisions["base"] += 1
+    play.live(10)
+
+    assert play.saved.account.text("maxMessageBodySize") == "77"
+
+
+def test_a_backup_brings_back_nothing_that_is_the_providers() -> None:
+    """One that was made when the user could still change such a key (D13)."""
+    play = used()
+    value = Value("0", 40, "user")
+    found = Found(Backup(account={"extProvInterval": value, "X-install-id": value, "codecOrder": value}), "d")
+
+    after = restore(play.saved, found)
+
+    assert after.account.text("extProvInterval") == "3600"
+    assert after.account.text("X-install-id") == "7D21"
+
+
 def test_a_sign_in_over_a_logout_that_is_under_way() -> None:
     """The logout comes to its end first, and then the backup comes back."""
     play = used()
@@ -299,7 +549,7 @@ def test_a_backup_of_another_user_is_not_opened() -> None:
     play.live(10, (1, events.SignOut()))
     drawer = play.handset.kept.backups
     (key,) = drawer.keys()
-    play.handset.kept.put_backup("DEMO\nbob", Backup())
+    play.handset.kept.put_backup(f"{ADDRESS}\nDEMO\nbob", Backup())
     (other,) = set(drawer.keys()) - {key}
     play.disk.write(drawer.folder / f"{other}.bin", drawer.sealed(key) or b"")
 
@@ -314,13 +564,13 @@ def test_a_backup_without_its_key_or_sense() -> None:
     play = used()
     play.live(10, (1, events.SignOut()))
     drawer = play.handset.kept.backups
-    drawer.put(drawer.keys()[0], "backup DEMO\nann", b"\xc1")
-    assert play.handset.kept.take_backup("DEMO\nann") is None
+    drawer.put(drawer.keys()[0], f"backup {OWNER}", b"\xc1")
+    assert play.handset.kept.take_backup(OWNER) is None
 
-    play.handset.kept.put_backup("DEMO\nann", Backup())
+    play.handset.kept.put_backup(OWNER, Backup())
     play.disk.remove(play.handset.folder / "keystore" / "vault.key")
 
-    assert play.handset.kept.take_backup("DEMO\nann") is None
+    assert play.handset.kept.take_backup(OWNER) is None
     assert [remark.text.partition(";")[0] for remark in play.handset.kept.remarks] == [
         "could not be read (it makes no sense)",
         "could not be read (keystore: the key is missing or damaged)",

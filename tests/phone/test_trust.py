@@ -18,8 +18,8 @@ from offhook.phone.files import Disk
 from offhook.phone.flow import initial_screen, sign_in
 from offhook.phone.handset import Handset
 from offhook.phone.portal import Portal
-from offhook.phone.portals import MAX_PORTALS, Portals
-from offhook.phone.saved import Validator
+from offhook.phone.portals import MAX_BYTES, MAX_PORTALS, Portals
+from offhook.phone.saved import Left, Validator
 from offhook.phone.stopped import Stopped
 from offhook.phone.trust import MAX_PARTS, Trust
 from tests.phone.play import ANN, DEVICE, NOW, PORTAL, Play, signed_in
@@ -215,6 +215,43 @@ def test_a_304_cannot_set_the_date_of_a_signed_part() -> None:
     assert before["base"] != Validator()
 
 
+def test_with_another_key_the_dates_begin_anew(tmp_path: Path) -> None:
+    """A portal that was set up again, from a copy that is older than what phones have seen, is signed in to again."""
+    handset, set_up_again = Handset(tmp_path, clock=lambda: NOW), DatedWorld(15)
+    use(handset, DatedWorld(16))
+    set_up_again.key = Ed25519PrivateKey.generate()
+    play = Play(set_up_again, handset=handset)
+
+    with handset.alone():
+        play.run(handset.signing_in(ANN, PORTAL, pinned=key_of(set_up_again)))
+
+    assert trust_in(tmp_path).find(ADDRESS) == Trust(
+        key_of(set_up_again),
+        {"DEMO base": set_up_again.last_modified("base"), "DEMO theme": set_up_again.last_modified("theme")},
+    )
+    assert use(handset, set_up_again)[0] == "base + theme"
+
+
+@pytest.mark.parametrize("content", [b"{", b" " * (MAX_BYTES + 1), None], ids=["damaged", "oversized", "unreadable"])
+def test_a_file_of_portals_that_cannot_be_read_holds_no_logout(tmp_path: Path, content: bytes | None) -> None:
+    """Account and secrets go, with a remark; the file stays as it is."""
+    play = living_phone()
+    handset = play.handset
+    handset.portals = trust_in(tmp_path)
+    if content is None:
+        handset.portals.path.mkdir()
+    else:
+        handset.portals.path.write_bytes(content)
+
+    play.live(10, (1, SignOut()))
+
+    assert handset.saved().saved is None
+    assert handset.saved().left == Left(ADDRESS)
+    assert play.states[-1] == "signed out"
+    assert any(remark.startswith("portals: how new the parts of this portal are was not") for remark in play.remarks)
+    assert content is None or handset.portals.path.read_bytes() == content
+
+
 def test_a_file_of_portals_that_cannot_be_read_trusts_nobody(tmp_path: Path) -> None:
     """Neither a broken file nor one that is no text lets a stranger in; the error says how to mend it."""
     for content in (b"{", b'{"x":"\xff"}', b'{"x":{"key":1}}'):
@@ -240,14 +277,15 @@ def test_what_is_kept_of_portals_has_limits(tmp_path: Path) -> None:
 
 
 def test_what_two_conversations_learned_is_added_up() -> None:
-    """Of each date the later one, a date rather than none, of the keys the later word; the oldest lines go first."""
+    """Of each date the later one, a date rather than none, of the keys the first one; the oldest lines go first."""
     early, late = "Sun, 15 Mar 2015 00:46:17 GMT", "Mon, 16 Mar 2015 00:46:17 GMT"
     known = Trust("one", {"A base": late, "B base": early})
 
     assert known.and_also(Trust("", {"A base": early, "B base": late})) == Trust(
         "one", {"A base": late, "B base": late}
     )
-    assert known.and_also(Trust("two", {"A base": "never"})) == Trust("two", {"B base": early, "A base": late})
+    assert known.and_also(Trust("one", {"A base": "never"})) == Trust("one", {"B base": early, "A base": late})
+    assert Trust("", known.newest).and_also(Trust("one")) == known
     many = known.and_also(Trust("", {f"{number} base": late for number in range(MAX_PARTS)}))
     assert len(many.newest) == MAX_PARTS
     assert "A base" not in many.newest

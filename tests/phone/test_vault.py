@@ -162,16 +162,32 @@ def test_a_vault_without_its_key(place: Vault, tmp_path: Path) -> None:
 
 
 def test_a_damaged_vault_is_set_aside_as_a_whole(place: Vault) -> None:
-    """Never deleted: each finds its own name, and a new one can begin."""
-    for number in (1, 2):
+    """Never deleted, however long it is: each finds its own name, once, and is there until a record takes its place."""
+    for number, rubbish in enumerate((b"rubbish", b"more" * (vault.MAX_STATE_BYTES // 2)), 1):
         place.save(NEW, NEW_THEME)
-        place.state.write_bytes(b"rubbish")
+        place.state.write_bytes(rubbish)
+        (place.folder / "state.bin.new").write_bytes(b"half")
 
-        aside = place.set_aside()
+        asides = [place.set_aside() for _ in range(2)]
 
-        assert aside.name == f"vault.damaged-{number}"
-        assert (aside / "state.bin").read_bytes() == b"rubbish"
-        assert place.load() == Opened()
+        assert [aside.name for aside in asides] == [f"vault.damaged-{number}"] * 2
+        assert (asides[0] / "state.bin").read_bytes() == place.state.read_bytes() == rubbish
+        assert sorted(path.name for path in asides[0].rglob("*.*")) == [f"{NEW.theme}.bin", "state.bin"]
+        assert (place.folder.parent / "keystore" / "vault.key").exists()
+
+
+def test_what_there_is_of_a_key_goes_with_what_it_locked(place: Vault) -> None:
+    """Under its name, in the keystore; never over another one."""
+    place.save(NEW, NEW_THEME)
+    key = place.folder.parent / "keystore" / "vault.key"
+    for remains in (b"short", b"shorter"):
+        key.write_bytes(remains)
+        assert place.set_aside().name == "vault.locked-1"
+    key.unlink()
+    place.set_aside()
+
+    assert (key.parent / "vault.key.vault.locked-1").read_bytes() == b"short"
+    assert place.load() == Opened(locked=True)
 
 
 def test_a_later_version_is_not_damage(place: Vault) -> None:
@@ -300,8 +316,9 @@ def test_power_may_fail_at_any_moment_of_a_save(old: Saved | None) -> None:
 
 
 def test_power_may_fail_while_a_damaged_vault_is_set_aside() -> None:
-    """The damaged vault is there or aside, as a whole, and in neither case lost."""
-    for moment in range(4):
+    """It is in its place until the new record is, which is not before there is a whole copy."""
+    moment, replaced = 0, False
+    while not replaced:
         for seed in range(10):
             disk = before(OLD)
             put(disk, Path("/phone/vault/state.bin"), b"rubbish")
@@ -309,11 +326,19 @@ def test_power_may_fail_while_a_damaged_vault_is_set_aside() -> None:
             disk.moments_left = moment
             with suppress(PowerLoss):
                 vault_on(disk).set_aside()
+                vault_on(disk).save(NEW, NEW_THEME)
+                replaced = True
 
             found = disk.after_power_loss(Random(seed))
 
-            kept = [found.contents[number] for path, number in found.live.items() if path.name == "state.bin"]
-            assert kept == [b"rubbish"]
+            state, copy = (found.read(Path(f"/phone/{name}/state.bin"), 9999) for name in ("vault", "vault.damaged-1"))
+            theme_path = Path(f"/phone/vault.damaged-1/themes/{OLD.theme}.bin")
+            assert state == b"rubbish" or vault_on(found).load().saved == NEW
+            assert copy == b"rubbish" or (copy is None and state == b"rubbish")
+            assert copy is None or found.read(theme_path, 9999) == disk.read(theme_path, 9999)
+        moment += 1
+
+    assert moment > 15
 
 
 def test_a_fault_is_found_by_the_lossy_disk() -> None:

@@ -50,8 +50,10 @@ class LivingWorld(World):
             features={**self.base.features, "push": "1"},
         )
         self.revisions = dict.fromkeys(("base", "theme", "again", "common"), 1)
+        # What the provider calls who typed something else.
+        self.names: dict[str, str] = {}
         self.again, self.dials = "<account/>", "<p/>"
-        self.account = self.account.replace("</account>", "<cloud_username>ann</cloud_username></account>")
+        self.account = self.account.replace("</account>", "<cloud_username>{username}</cloud_username></account>")
 
     def move(self, address: str) -> None:
         super().move(address)
@@ -74,7 +76,11 @@ class LivingWorld(World):
 
     def _provide(self, request: Request, name: str) -> Response:
         if name not in {"again", "common"}:
-            return super()._provide(request, name)
+            answer = super()._provide(request, name)
+            (username,) = parse_qs(urlsplit(request.url).query)["cloud_username"]
+            return msgspec.structs.replace(
+                answer, body=answer.body.replace(b"{username}", self.names.get(username, username).encode())
+            )
         sent = parse_qs(request.body.decode(), keep_blank_values=True)
         assert sent["install_id"] == ["7D21"], sent
         assert sent["cloud_password"] == ["t0ken"], sent

@@ -126,6 +126,25 @@ async def test_the_date_of_an_answer_grows_when_it_changes_and_only_then(office:
 
 
 @pytest.mark.anyio
+async def test_after_a_restore_everything_is_dated_anew(tmp_path: Path) -> None:
+    """Also by a server that goes on, and when the clock was set back: each part is later than it was, and the same."""
+    with desk(tmp_path) as server, desk(tmp_path) as command_line:
+        server.live(an_app(), a_theme())
+        before = [await server.published.part(LIVE, part) for part in Part]
+        dates, after, parts = [], before, 0
+        for time_s in (NOON_S + 500, NOON_S - 500):
+            command_line.clock.time_s = time_s
+            parts = command_line.portal.redate()
+            after = [await server.published.part(LIVE, part) for part in Part]
+            dates.append({one.modified_s for one in after})
+
+    assert (parts, dates) == (3, [{NOON_S + 500}, {NOON_S + 501}])
+    assert [one.body for one in after] == [one.body for one in before]
+    for part, one in zip(Part, after, strict=True):
+        signing.verify(response(one), "EXAMPLE", part, KEY.public_key())
+
+
+@pytest.mark.anyio
 async def test_another_process_serves_the_same_answer(tmp_path: Path) -> None:
     """Two servers, or one after a restart, give equal content with equal headers."""
     with desk(tmp_path) as one, desk(tmp_path) as two:

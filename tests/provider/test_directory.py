@@ -205,7 +205,7 @@ def test_a_change_is_only_what_it_says(provider: Provider, directory: Directory)
         "EXAMPLE",
         "ANN",
         Change(attributes={"a": None, "c": "3"}, overrides={"x": None}, secrets={"pin": Secret("1")}),
-        Secret("new"),
+        Secret("new horse"),
     )
 
     after = outcome.subscriber
@@ -216,7 +216,7 @@ def test_a_change_is_only_what_it_says(provider: Provider, directory: Directory)
     assert revealed(directory, after) == {**revealed(directory, before), "pin": "1"}
     assert (after.revision, after.created_s, after.changed_s) == (2, NOON_S, NOON_S + 60)
     assert [remark.place for remark in outcome.remarks] == ["x"]
-    assert provider.signs_in("ann", "new").status == 200
+    assert provider.signs_in("ann", "new horse").status == 200
     assert provider.signs_in("ann", "12345678").status == 403
 
 
@@ -356,3 +356,33 @@ def test_an_override_of_before_is_sealed_when_it_is_set_anew(provider: Provider,
     assert directory.opened(before).overrides["X-token"].value == "canary"
     assert (before.overrides["X-token"].sealed, after.overrides["X-token"].sealed) == (False, True)
     assert directory.opened(after).overrides["X-token"].value == "canary"
+
+
+def test_a_lower_rank_unlocks_nothing(directory: Directory) -> None:
+    """Phones keep what they got with a higher rank (D5): that is said, until the rank is as high again."""
+
+    def said(override: Override | None) -> list[str]:
+        outcome = directory.change("EXAMPLE", "ann", Change(overrides={"callWaiting": override}))
+        return [remark.text.partition(".")[0] for remark in outcome.remarks if "rank 50" in remark.text]
+
+    kept = "Phones that got it with rank 50 keep what they got, since no lower rank replaces it, until their user"
+    directory.add("EXAMPLE", "ann", PASSWORD, Change(overrides={"callWaiting": Override("0", rank=50)}))
+
+    lowered, again, gone = said(Override("1")), said(Override("0", rank=45)), said(None)
+    raised = [said(Override("0", rank=50)), said(Override("0")), said(Override("1", rank=50))][-1]
+
+    assert (lowered, again, raised) == (["is sent with rank 20 now"], ["is sent with rank 45 now"], [])
+    assert gone == [f"{kept} signs in anew"]
+    assert directory.get("EXAMPLE", "ann").overrides["callWaiting"].former is None
+
+
+def test_what_nobody_may_have_meant_is_remarked_upon(directory: Directory) -> None:
+    """A password of one character, and an end that is past: both are done."""
+    past = Change(expires_s=NOON_S)
+
+    added, changed = directory.add("EXAMPLE", "ann", Secret("x"), past), directory.change("EXAMPLE", "ann", past)
+
+    said = {remark.place: remark.text for remark in added.remarks}
+    assert said["password"] == "has 1 of at least 8 characters: it may be found by trying"
+    assert said["expires"].startswith("is past: nobody can sign in")
+    assert [remark.place for remark in changed.remarks] == ["expires"]

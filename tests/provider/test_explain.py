@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from offhook.core.base import SOURCE, Base
+from offhook.core.dialplan import GlobalPart, QuickDial, QuickDials, Removal
 from offhook.core.errors import NotFound
 from offhook.core.login import CloudId
 from offhook.core.mergeable import PORTAL, Value
 from offhook.core.secret import MASK
-from offhook.provider.explain import Explain, Explanation, Line, Said
+from offhook.provider.explain import Dial, Explain, Explanation, Line, Said
 from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Credential, Tenant
 from tests.world_provider import Provider
@@ -34,7 +35,10 @@ class Portal:
         texts = {"host": "sip.example.net", "dtmf": "rfc2833", "expires": "600", "password": "for-all"}
         texts |= {"title": "Editable"} if editable else {}
         account = {key: Value(text, PORTAL, SOURCE) for key, text in texts.items()}
-        return Base("EXAMPLE", 3, account, {}, {"conferencing": "1", "teleport": "1"})
+        account["WsUrl"] = Value("https://PUBLIC-URL/prov", PORTAL, "our own service")
+        dials = (QuickDial("help", "Help", "9", rank=10), QuickDial("old", "Old", "8", rank=10))
+        common = GlobalPart(QuickDials(dials))
+        return Base("EXAMPLE", 3, account, {}, {"conferencing": "1", "teleport": "1"}, common=common)
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def provider(tmp_path: Path) -> Iterator[Provider]:
         yield provider
 
 
-def explained(provider: Provider, cloud_id: CloudId = EXAMPLE) -> Explanation:
+def explained(provider: Provider, cloud_id: CloudId = EXAMPLE, username: str = "ann") -> Explanation:
     explain = Explain(
         subscribers=provider.subscribers,
         tenants=provider.tenants,
@@ -60,7 +64,7 @@ def explained(provider: Provider, cloud_id: CloudId = EXAMPLE) -> Explanation:
         rulings=provider.rulings,
         portal=Portal(),
     )
-    return explain.account("ann", cloud_id)
+    return explain.account(username, cloud_id)
 
 
 def line(explanation: Explanation, key: str) -> Line:
@@ -212,3 +216,61 @@ def test_explaining_changes_nothing(provider: Provider) -> None:
 
     assert provider.installs() == []
     assert provider.subscribers.get("EXAMPLE", "ann") == before
+
+
+def test_quick_dials_stand_below(provider: Provider) -> None:
+    """Those of the app, of the global part, and the user's own, as a phone lays them over each other."""
+    common = (
+        '<g><quickDial><item id="desk"><displayName>Desk</displayName><uri>200</uri></item>'
+        '<item id="night" priority="50"><displayName>Night</displayName><uri>299</uri></item></quickDial></g>'
+    )
+    provider.has_tenant(Tenant("EXAMPLE", template=TEMPLATE, credential=Credential.SIP, common=common))
+    own = QuickDials((QuickDial("desk", "My desk", "204"),), (Removal("old", 20, "provider"),))
+    provider.has_user("Bob@EXAMPLE", quick_dials=own)
+
+    explanation = explained(provider, username="bob")
+
+    assert explanation.quick_dials == (
+        Dial("help", "Help", "9", "portal", 10, "The app says so for every user."),
+        Dial("desk", "My desk", "204", "user", 20, "Set for this user alone."),
+        Dial("night", "Night", "299", "global part", 50, "The global part says so for every user."),
+    )
+
+
+def test_quick_dials_of_rules_say_which_rule(provider: Provider) -> None:
+    """They lie over the global part and under the user's own; what a rule fills in of secrets is masked."""
+    own = QuickDials((QuickDial("desk", "My desk", "204"),))
+    provider.has_user("Bob@EXAMPLE", secrets={"pin": "4711"}, quick_dials=own)
+    provider.has_policy(
+        '[[rules]]\nid = "dials"\nthen = ['
+        '{ do = "add_quick_dial", id = "desk", display_name = "Desk", uri = "200" }, '
+        '{ do = "add_quick_dial", id = "pin", display_name = "{cloud_username}", uri = "9{pin}" }, '
+        '{ do = "remove_quick_dial", id = "old" }]\n'
+    )
+
+    dials = {dial.id: dial for dial in explained(provider, username="bob").quick_dials}
+
+    assert list(dials) == ["help", "desk", "pin"]
+    assert (dials["desk"].layer, dials["desk"].uri) == ("user", "204")
+    assert (dials["pin"].layer, dials["pin"].name, dials["pin"].uri) == ("policy", "Bob", f"9{MASK}")
+    assert dials["pin"].reason.startswith("Rule dials (")
+
+
+def test_an_address_that_nobody_has_told_us(provider: Provider) -> None:
+    """What stands in its place is said to do so."""
+    assert line(explained(provider), "WsUrl").reason == (
+        "The app names no other service, so its phones call this provider service. https://PUBLIC-URL stands for the "
+        "address of the server, which only `offhook serve` knows."
+    )
+
+
+def test_a_lock_that_was_taken_back_is_told(provider: Provider) -> None:
+    """The value that is sent now is not the one of phones that got it with a higher rank."""
+    provider.has_user("Eve@EXAMPLE", overrides={"callWaiting": Override("1", former=50)})
+
+    explanation = explained(provider, username="eve")
+
+    assert line(explanation, "callWaiting").reason == (
+        "Set for this user alone. Phones that got it with rank 50 keep what they got, since no lower rank replaces it, "
+        "until their user signs in anew. To change it there, send it with rank 50 again: --priority 50."
+    )

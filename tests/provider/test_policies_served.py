@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from offhook.provider.change import Change
+from offhook.provider.guarding import Cancellation
 from offhook.provider.ports import Ending
 from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Credential, Tenant
 from tests.world_directory import directory_of
+from tests.world_fleet import cancel_all, held, release_all, until_now
 from tests.world_provider import NOON_S, Phone, Provider
 
 SALES = '{ if = "in_group", group = "sales" }'
@@ -374,7 +376,7 @@ def test_a_rule_that_logs_out_very_many_is_held(provider: Provider) -> None:
     report = provider.guarding.show("EXAMPLE")[0]
     provider.guarding.release_user("EXAMPLE", "user29")
     one = [phone.asks().status for phone in phones[-2:]]
-    provider.guarding.release("EXAMPLE")
+    release_all(provider)
     last = [phone.asks().status for phone in phones]
 
     assert [first.count(410), first.count(503)] == [10, 20]
@@ -390,15 +392,63 @@ def test_a_rule_whose_logouts_were_withdrawn_logs_nobody_out(provider: Provider)
     for phone in phones:
         phone.asks()
 
-    provider.guarding.cancel("EXAMPLE")
+    plan = provider.guarding.plan("EXAMPLE", held(provider))
+    done = cancel_all(provider)
     kept = phones[-1].asks()
     again = phones[-1].asks().status
     provider.clock.time_s += 3600
     provider.has_policy(rule('{ do = "log_out", message = "Bye again." }'))
 
+    assert plan == done == Cancellation("EXAMPLE", 0, 0, endless=0, reactivated=0, staying=0, due=0, rules=1)
     assert (kept.status, again) == (200, 304)
     assert b"<X-a>1</X-a>" in kept.body
     assert phones[-1].asks().status == 410
+
+
+def test_rules_are_let_go_and_undone_by_their_numbers(provider: Provider) -> None:
+    """Each rule is a decision of its own; what is not named stays held."""
+    phones = crowd(provider, 30)
+    ios, android = phones[:15], phones[15:]
+    bye = '{ do = "log_out", message = "Bye." }'
+    rules = [rule(bye, f'{{ if = "platform", one_of = ["{on}"] }}', name=on) for on in ("ios", "android")]
+    provider.has_policy("".join(rules))
+    first = [phone.asks(platform="ios").status for phone in ios]
+    first += [phone.asks(platform="android").status for phone in android]
+    numbers = held(provider)
+
+    undone = provider.guarding.cancel("EXAMPLE", numbers[:1])
+    kept = {phone.asks(platform="ios").status for phone in ios}
+    waiting = {phone.asks(platform="android").status for phone in android}
+    released = provider.guarding.release("EXAMPLE", numbers[1:])
+
+    assert (first.count(410), first.count(503), len(numbers)) == (10, 20, 2)
+    assert (undone.rules, released) == (1, 32)
+    assert kept <= {200, 304}
+    assert waiting == {503}
+    assert {phone.asks(platform="android").status for phone in android} == {410}
+
+
+@pytest.mark.parametrize("how", ["counted", "released", "withdrawn"])
+def test_what_was_said_of_a_rule_is_not_forgotten(provider: Provider, how: str) -> None:
+    """A rule may log out for years: who went by it stays counted, and who let it go or undid it is not asked again."""
+    phones = crowd(provider, 15)
+    provider.has_policy(rule('{ do = "log_out", message = "Bye." }'))
+    count = 4 if how == "counted" else 15
+    first = [phone.asks().status for phone in phones[:count]]
+    if how == "released":
+        release_all(provider)
+    elif how == "withdrawn":
+        cancel_all(provider)
+    until_now(provider, 400 * 86400)
+
+    directory_of(provider).suspend("EXAMPLE", "eve")
+    until_now(provider, 3600)
+    directory_of(provider).resume("EXAMPLE", "eve")
+    last = [phone.asks().status for phone in phones]
+
+    assert (first.count(410), first.count(503)) == {"counted": (4, 0)}.get(how, (10, 5))
+    expected = {"counted": (10, 5), "released": (15, 0), "withdrawn": (0, 0)}
+    assert (last.count(410), last.count(503)) == expected[how]
 
 
 # --- how many devices ---

@@ -107,6 +107,19 @@ def test_a_change_after_a_sign_in_is_not_hidden(provider: Provider, directory: D
     assert all(b"<allowMessage>0</allowMessage>" in answer.body for answer in answers)
 
 
+def test_forgotten_phones_keep_nobody_behind_their_address_waiting(provider: Provider) -> None:
+    """An office whose installs were forgotten asks and asks; who is right is answered, and may sign in."""
+    phone = provider.phone(cloud_id="VENDOR")
+    body = urlencode({"cloud_id": "VENDOR", "cloud_username": "x", "cloud_password": "y", "install_id": "gone"})
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    asked = [provider.call(Call("POST", "/prov/again", "", headers, body.encode())).status for _ in range(60)]
+
+    assert asked == [403] * 60
+    assert phone.asks().status == 304
+    assert provider.signs_in().status == 200
+
+
 def test_a_token_is_told_only_once(provider: Provider) -> None:
     """It is known only as a hash, and what is left out stays on the phone."""
     phone = provider.phone()

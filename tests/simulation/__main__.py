@@ -6,30 +6,56 @@ import argparse
 import sys
 import time
 import traceback
+from typing import Final
 
+import msgspec
+
+from tests.simulation.administrators import Intervals
 from tests.simulation.finding import Finding
 from tests.simulation.world import Plan, simulate
+
+OPTIONS: Final = {
+    "phones": (int, "how many phones"),
+    "days": (float, "how many virtual days"),
+    "faults": (float, "how bad it gets: 0 nothing fails"),
+    "tenants": (int, "how many Cloud IDs the phones are of"),
+    "deeds_per_day": (float, "how much the user of a phone does"),
+    "administration_per_day": (float, "how much the administrators do"),
+}
+
+
+def options() -> argparse.ArgumentParser:
+    """What the command understands."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="what all chance comes from; a new one when it is left out")
+    for name, (kind, words) in OPTIONS.items():
+        usual = getattr(Plan(0), name)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, default=usual, help=f"{words} (%(default)s)")
+    names = ("ACCOUNT", "GLOBAL", "PORTAL")
+    parser.add_argument("--intervals", type=int, nargs=3, metavar=names, help="seconds between two questions for each")
+    parser.add_argument("--soak", type=float, metavar="SECONDS", help="run new seeds for as long as this")
+    return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what the command line asks for; 1 when something was found."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seed", type=int, help="what all chance comes from; a new one when it is left out")
-    parser.add_argument("--phones", type=int, default=40, help="how many phones (%(default)s)")
-    parser.add_argument("--days", type=float, default=10.0, help="how many virtual days (%(default)s)")
-    parser.add_argument("--faults", type=float, default=1.0, help="how bad it gets: 0 nothing fails (%(default)s)")
-    parser.add_argument("--soak", type=float, metavar="SECONDS", help="run new seeds for as long as this")
-    given = parser.parse_args(arguments)
+    given = options().parse_args(arguments)
     first = given.seed if given.seed is not None else time.time_ns() // 1000 % 1_000_000_000
     end_s = time.monotonic() + (given.soak or 0)
     seed = first
     while True:
-        if not run(Plan(seed, phones=given.phones, days=given.days, faults=given.faults)):
+        if not run(msgspec.structs.replace(plan_of(given), seed=seed)):
             return 1
         seed += 1
         if time.monotonic() >= end_s:
             sys.stdout.write(f"{seed - first} seeds, no finding\n")
             return 0
+
+
+def plan_of(given: argparse.Namespace) -> Plan:
+    """The plan that the options describe."""
+    intervals = Intervals(*given.intervals) if given.intervals else Intervals()
+    return Plan(given.seed or 0, **{name: getattr(given, name) for name in OPTIONS}, intervals=intervals)
 
 
 def run(plan: Plan) -> bool:

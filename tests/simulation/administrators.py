@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 from typing import Final
@@ -12,7 +12,6 @@ import msgspec
 
 from offhook.core.base import Reprovisioning
 from offhook.core.dialplan import QuickDial
-from offhook.core.errors import NotFound
 from offhook.core.secret import Secret
 from offhook.portal.app import App, value
 from offhook.portal.versions import State as VersionState
@@ -20,9 +19,11 @@ from offhook.provider.change import Change, Never
 from offhook.provider.subscriber import Override, State
 from offhook.provider.tenant import Credential
 from offhook.provider.tenant import Tenant as Settings
-from tests.simulation.clock import DAY_S, HOUR_S, MINUTE_S, Heap
+from tests.simulation import departures
+from tests.simulation.clock import DAY_S, HOUR_S, Heap
 from tests.simulation.network import Net
 from tests.simulation.server import Server, ServerCrash
+from tests.simulation.trouble import TROUBLE, Troubled
 from tests.simulation.truth import APP_MARK, COMMON_MARK, DIAL_MARK, USER_MARK, Install, Tenant, Truth, User
 
 DEEDS: Final = {
@@ -44,7 +45,6 @@ DEEDS: Final = {
     "new_sip_password": 2,
     "guard": 2,
 }
-TROUBLE: Final = {"crash": 4, "crash_in_a_write": 4, "full": 3, "unreadable": 3, "set_clock": 6, "mistake_the_day": 4}
 
 
 class Intervals(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class Intervals(msgspec.Struct, frozen=True):
     portal: int = DAY_S
 
 
-class Administrators:
+class Administrators(Troubled):
     """Everybody on the server's side. What they do they also tell the truth, so that it can be measured against."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Administrators:
 
     def found(self, cloud_id: str, names: list[str], credential: Credential, intervals: Intervals) -> Tenant:
         """A Cloud ID with its app and users."""
-        tenant = self.truth.tenants[cloud_id] = Tenant(cloud_id)
+        tenant = self.truth.tenants[cloud_id] = Tenant(cloud_id, keeps_passwords=credential is Credential.PASSWORD)
         self.intervals = intervals
         self._put_tenant(tenant, credential)
         theme = self.truth.theme_of("0")
@@ -110,11 +110,12 @@ class Administrators:
     def _put_tenant(self, tenant: Tenant, credential: Credential | None = None) -> None:
         template = (
             f"<account><X-mark-tenant>{tenant.template.now}</X-mark-tenant><X-mark-import>{{tier}}</X-mark-import>"
-            "<X-own-1>of the provider</X-own-1></account>"
+            f"<X-own-1>of the provider</X-own-1>{tenant.password_keys}</account>"
         )
         common = f"<a><preferences><{COMMON_MARK}>{tenant.common.now}</{COMMON_MARK}></preferences></a>"
         tenants = self.server.desk.tenants
-        settings = Settings(tenant.cloud_id, credential=credential) if credential else tenants.get(tenant.cloud_id)
+        new = Settings(tenant.cloud_id, logout_limits=departures.LIMITS)
+        settings = msgspec.structs.replace(new, credential=credential) if credential else tenants.get(tenant.cloud_id)
         tenants.put(msgspec.structs.replace(settings, template=template, common=common))
 
     # --- the days ----------------------------------------------------------------------------------------------------
@@ -227,13 +228,15 @@ class Administrators:
         tenant, mark = self._tenant(), self.truth.next_mark()
         users = [user for user in tenant.users.values() if user.exists and self.random.random() < 0.3]
         if users:
-            lines = "".join(f"{user.name},{mark}\n" for user in users)
-            importer = self.server.desk.importer
-            plan = importer.plan_own(io.BytesIO(f"username,attribute:tier\n{lines}".encode()), tenant.cloud_id)
-            importer.carry_out(plan)
-            plan.waiting.close()
+            self._import(tenant, "username,attribute:tier\n" + "".join(f"{user.name},{mark}\n" for user in users))
             for user in users:
                 user.tier.set(self.heap.now_s, mark)
+
+    def _import(self, tenant: Tenant, written: str) -> None:
+        importer = self.server.desk.importer
+        plan = importer.plan_own(io.BytesIO(written.encode()), tenant.cloud_id)
+        importer.carry_out(plan)
+        plan.waiting.close()
 
     def _new_password(self) -> None:
         if user := self._user(self._tenant()):
@@ -252,7 +255,15 @@ class Administrators:
             self._suspend_user(user)
 
     def _suspend_user(self, user: User) -> None:
+        if not user.suspended:
+            self._decide(user.cloud_id, [user])
         self.server.desk.directory.suspend(user.cloud_id, user.name)
+        self._is_suspended(user)
+
+    def _decide(self, cloud_id: str, gone: Sequence[User | Install], users: int = 1) -> None:
+        self.truth.departures.decide(gone, cloud_id, users, self.server.clock.now_s())
+
+    def _is_suspended(self, user: User) -> None:
         user.suspended = True
         self.heap.after(self.random.expovariate(1 / (2 * DAY_S)), partial(self._resume, user))
 
@@ -264,14 +275,23 @@ class Administrators:
             user.suspended = False
 
     def _suspend_many(self) -> None:
-        """What the fleet guard is for."""
-        for user in self._tenant().users.values():
-            if user.exists and self.random.random() < 0.4:
+        """What the fleet guard is for: one by one, as a script does, or with one file."""
+        tenant = self._tenant()
+        users = [user for user in tenant.users.values() if user.exists and self.random.random() < 0.4]
+        if self.random.random() < 0.5:
+            for user in users:
                 self._suspend_user(user)
+        elif users:
+            known = [user for user in users if not user.suspended]
+            self._decide(tenant.cloud_id, known, len(known))
+            self._import(tenant, "username,state\n" + "".join(f"{user.name},suspended\n" for user in users))
+            for user in users:
+                self._is_suspended(user)
 
     def _let_expire(self) -> None:
         if user := self._user(self._tenant()):
             expires_s = self.server.clock.now_s() + self.random.randint(-HOUR_S, 2 * DAY_S)
+            self.truth.departures.date(user.cloud_id, self.server.clock.now_s())
             self._change(user, Change(expires_s=expires_s))
             user.expires_s = expires_s
             self.heap.after(self.random.expovariate(1 / (3 * DAY_S)), partial(self._prolong, user))
@@ -286,6 +306,7 @@ class Administrators:
     def _remove(self) -> None:
         tenant = self._tenant()
         if user := self._user(tenant):
+            self._decide(user.cloud_id, self._active(user))
             self.server.desk.directory.remove(user.cloud_id, user.name)
             user.exists = False
             for install in self._active(user):
@@ -305,11 +326,13 @@ class Administrators:
         active = [one for one in self.truth.installs.values() if not one.ended]
         if active:
             install = self.random.choice(active)
+            self._decide(install.user.cloud_id, [install])
             self.server.desk.installs.revoke(install.id)
             install.ended = "revoked"
 
     def _revoke_user(self) -> None:
         if user := self._user(self._tenant()):
+            self._decide(user.cloud_id, self._active(user))
             self.server.desk.installs.revoke_user(user.cloud_id, user.name)
             for install in self._active(user):
                 install.ended = "revoked"
@@ -318,19 +341,24 @@ class Administrators:
         """Look whether logouts are held back, and let them go or withdraw them."""
         tenant = self._tenant()
         held = self.server.desk.guarding.show(tenant.cloud_id)
-        if not any(report.count for report in held):
+        if not any(report.count for report in held) or self.server.database.in_trouble:
             return
         if self.random.random() < 0.7:
             self._release(tenant)
             return
         self._flush_now()
-        self.server.desk.guarding.cancel(tenant.cloud_id)
+        self.truth.departures.settle(tenant.cloud_id)
+        numbers = self.server.desk.guarding.show(tenant.cloud_id)[0].numbers
+        self.server.desk.guarding.cancel(tenant.cloud_id, numbers)
         self._learn(tenant)
 
     def _release(self, tenant: Tenant) -> None:
         self._flush_now()
-        with suppress(NotFound):
-            self.server.desk.guarding.release(tenant.cloud_id)
+        self.truth.departures.settle(tenant.cloud_id)
+        guarding = self.server.desk.guarding
+        while (report := guarding.show(tenant.cloud_id)[0]).decisions:
+            going_on = (one.no for one in report.decisions if not one.held)
+            guarding.release(tenant.cloud_id, (*report.numbers, *going_on))
 
     def _flush_now(self) -> None:
         """Whatever is about to crash, does so at another time."""
@@ -347,53 +375,6 @@ class Administrators:
         for install_id, ended in self.server.database.reader.execute(query, (tenant.cloud_id,)):
             if install_id in self.truth.installs:
                 self.truth.installs[install_id].ended = ended
-
-    # --- trouble -----------------------------------------------------------------------------------------------------
-
-    def _crash(self) -> None:
-        self.net.crash_server()
-
-    def _crash_in_a_write(self) -> None:
-        database = self.server.database
-        if self.random.random() < 0.5:
-            database.crash_before_commit = True
-        else:
-            database.crash_after_commit = True
-
-    def _full(self) -> None:
-        database = self.server.database
-        database.full = True
-
-        def has_room() -> None:
-            database.full = False
-
-        self.heap.after(self.random.expovariate(1 / HOUR_S), has_room)
-
-    def _unreadable(self) -> None:
-        database = self.server.database
-        database.set_unreadable(unreadable=True)
-
-        def is_readable() -> None:
-            if self.server.database is database and self.server.is_up:
-                database.set_unreadable(unreadable=False)
-
-        self.heap.after(self.random.expovariate(1 / HOUR_S), is_readable)
-
-    def _set_clock(self) -> None:
-        self.server.clock.skew_s += self.random.choice([-DAY_S, -HOUR_S, -60, -1, 1, 60, HOUR_S])
-
-    def _mistake_the_day(self) -> None:
-        """The clock is a day late for some minutes, while those are edited who signed in just before."""
-        clock = self.server.clock
-        clock.skew_s -= DAY_S
-        for user in dict.fromkeys(one.user for one in self.truth.installs.values() if not one.came_back):
-            if user.exists:
-                self._mark(user)
-
-        def is_right() -> None:
-            clock.skew_s += DAY_S
-
-        self.heap.after(self.random.expovariate(1 / (10 * MINUTE_S)), is_right)
 
 
 def _dial(mark: str) -> QuickDial:

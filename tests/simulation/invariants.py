@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 
+from offhook.core import registration
+from offhook.core.mergeable import Document
 from offhook.phone.backup import Backup
 from offhook.phone.checks import Check
+from offhook.phone.commands import Command
+from offhook.phone.news import News
 from offhook.phone.saved import Left, Saved
-from tests.simulation import things
-from tests.simulation.phone import INSTALL_KEY, NEVER, Phone
+from tests.simulation import departures, things
+from tests.simulation.departures import Decision
+from tests.simulation.kept import INSTALL_KEY
+from tests.simulation.phone import NEVER, Phone
 from tests.simulation.record import Record
 from tests.simulation.server import holds_secret
 from tests.simulation.things import Things
@@ -46,6 +52,46 @@ def nobody_leaves_untold(phone: Phone) -> str:
     return "" if told else "it begins to log out, and neither the server nor its user had said so"
 
 
+def no_call_is_cut(calls: Collection[str], command: Command) -> str:
+    """A logout waits for a call to end: an emergency call is never cut (D12)."""
+    return f"{type(command).__name__} during the call of {', '.join(calls)}" if calls else ""
+
+
+def nothing_changes_while_busy(before: Saved, after: Saved) -> str:
+    """While Settings is open or a call is in progress, a changed account waits (D12)."""
+    parts = ("validators", "theme", "base_version", "services", "reprovisioning")
+    changed = [name for name in parts if getattr(before, name) != getattr(after, name)]
+    return f"it takes over new {', '.join(changed)}" if changed else ""
+
+
+def what_waited_is_applied_at_once(waiting: News) -> str:
+    """What waits is applied the moment Settings is closed and no call is left (D12)."""
+    return f"{waiting!r} still waits, and nothing is in the way" if waiting else ""
+
+
+def no_question_comes_too_early(service: str, early_s: float) -> str:
+    """What a server says about when to come back is obeyed (D11), unless the user presses the button (D9)."""
+    return f"the {service} is asked {early_s:.0f} s before it may be"
+
+
+def it_is_registered_as_the_record_says(registered: Document | None, saved: Saved) -> str:
+    """A phone is registered with the account that it has."""
+    if registered is None or registration.changed(registered, saved.account):
+        return "it registered with other keys, or not at all" if registered else "it never registered"
+    return ""
+
+
+def a_lone_logout_is_never_held(install: Install, held: bool) -> str:
+    """A single user's logout is never delayed by the fleet guard (D22)."""
+    return f"install {install.id} of {install.user} is to go by itself, and was told to ask later" if held else ""
+
+
+def the_fleet_limit_holds(decision: Decision, users: int) -> str:
+    """Of many who are sent away at once, so many go as the limit says, and the others wait to be released (D22)."""
+    most = departures.LIMITS.most(users)
+    return "" if len(decision.told) <= most else f"{len(decision.told)} of {decision.users} are out, and {most} may be"
+
+
 def who_should_be_out_is_told(install: Install, reason: str, status: int) -> str:
     """Each that should be out is out after its next answer."""
     return f"install {install.id} of {install.user} is {reason}, and was answered {status}" if reason else ""
@@ -57,12 +103,16 @@ def who_is_told_leaves(phone: Phone) -> str:
     return f"it was told to leave at {phone.told_to_leave_s:.0f} s and is still signed in" if late else ""
 
 
-def nothing_of_the_user_is_lost(made: Things, saved: Saved | None, backup: Backup | None) -> str:
-    """No user's change, call history or quick dial is lost, also across logout and return."""
+def nothing_of_the_user_is_lost(made: Things, records: Sequence[Saved], backup: Backup | None) -> str:
+    """No user's change, call history or quick dial is lost, also across logout and return.
+
+    Of several records of one user, those who wait for the end of their logout come first.
+    """
     found = things.of_backup(backup) if backup else {}
-    found |= things.of_record(saved) if saved else {}
+    for saved in records:
+        found |= things.of_record(saved)
     lost = made.lost(found)
-    return f"{lost}, in {'the record' if saved else 'the backup' if backup else 'nothing'}" if lost else ""
+    return f"{lost}, in {'the record' if records else 'the backup' if backup else 'nothing'}" if lost else ""
 
 
 def nobody_gets_anothers_things(saved: Saved, found: Mapping[str, str]) -> str:

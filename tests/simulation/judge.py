@@ -8,28 +8,35 @@ from functools import partial
 from typing import Final
 
 from offhook.core.webservice import Response
+from offhook.phone import news
 from offhook.phone.checks import Check
-from offhook.phone.commands import Answer
+from offhook.phone.commands import Answer, Command
+from offhook.phone.events import Event
+from offhook.phone.life import Life
 from offhook.phone.reports import REMOVAL
 from offhook.phone.saved import Left, Saved
 from offhook.phone.states import State
 from offhook.provider.definitions import ACCOUNT_PATH, AGAIN_GLOBAL_PATH, AGAIN_PATH, REMOVED_PATH
 from tests.simulation import invariants
 from tests.simulation.clock import Heap
+from tests.simulation.conduct import Conduct
 from tests.simulation.finding import Finding
+from tests.simulation.kept import INSTALL_KEY, records_of
 from tests.simulation.network import AGAIN, Exchange
-from tests.simulation.phone import INSTALL_KEY, Phone
+from tests.simulation.phone import Phone
 from tests.simulation.record import Record
 from tests.simulation.server import Server
 from tests.simulation.truth import COMMON_MARK, DIAL_MARK, Install, Marks, Truth, User
 
 _INSTALL: Final = re.compile(rb"install_id=([^&]*)")
+_PASSWORD: Final = re.compile(rb"cloud_password=([^&]*)")
 _ISSUED: Final = re.compile(rb"<X-install-id>([0-9A-F]+)<")
 _MARK: Final = re.compile(rb"<((?:X-mark-|markC)\w+)[^>]*>(\d+)<")
 _DIAL: Final = re.compile(rb'<item id="mark"[^>]*>\s*<displayName>(\d+)<')
 _THEME: Final = re.compile(rb'"name":"mark (\d+)"')
 _AGAIN: Final = {AGAIN_PATH: Check.ACCOUNT, AGAIN_GLOBAL_PATH: Check.GLOBAL}
 _PARTS: Final = {"base": Check.PORTAL, "theme": Check.PORTAL}
+_AT_REST: Final = frozenset({State.RUNNING, State.WAITING})
 _CHECKS: Final = {check.value: check for check in Check}
 
 
@@ -47,6 +54,7 @@ class Judge:
         self.owed: dict[int, dict[Check, float]] = {}
         self.part_s: dict[int, dict[str, float]] = {}
         self.records: dict[int, Record] = {}
+        self.conducts: dict[int, Conduct] = {}
 
     # --- the server --------------------------------------------------------------------------------------------------
 
@@ -85,9 +93,15 @@ class Judge:
             self._require(
                 invariants.nobody_is_logged_out_without_a_decision, install, reason, status, phone=exchange.phone
             )
+            if decision := self.truth.departures.told(install):
+                users = len(self.truth.tenants[decision.cloud_id].users)
+                self._require(invariants.the_fleet_limit_holds, decision, users, phone=exchange.phone)
         elif status == 503:
             if not self.server.database.in_trouble and not reason:
                 self._fail(invariants.who_is_right_is_known, install, status, exchange.phone)
+            if reason and not self.server.database.in_trouble:
+                is_due = self.truth.departures.is_due(install)
+                self._require(invariants.a_lone_logout_is_never_held, install, is_due, phone=exchange.phone)
         elif status == 403 and install.is_replaced and exchange.fault == AGAIN:
             # A straggler of the install that this phone had before; the phone itself never asks with that any more.
             pass
@@ -95,6 +109,8 @@ class Judge:
             self._require(invariants.who_should_be_out_is_told, install, reason, status, phone=exchange.phone)
             self._judge_content(exchange, check, install)
         else:
+            if status == 403 and self.truth.is_a_stranger(install):
+                return
             known = partial(invariants.who_should_be_out_is_told, install, reason)
             self._fail(known if reason else partial(invariants.who_is_right_is_known, install), status, exchange.phone)
 
@@ -129,6 +145,8 @@ class Judge:
         if status == 200 and install is not None:
             self.truth.came_back(install)
             install.ended = install.ended or "reported"
+        elif status == 403 and install is not None and self.truth.is_a_stranger(install):
+            exchange.phone.report_refused = True
         elif status != 503 or not self.server.database.in_trouble:
             self._require(invariants.a_report_is_taken, install, status, phone=exchange.phone)
 
@@ -137,7 +155,9 @@ class Judge:
         assert found is not None
         assert user is not None
         device = exchange.phone.device.install_id
-        install = Install(found[1].decode(), user, device)
+        typed = _PASSWORD.search(exchange.call.body)
+        assert typed is not None
+        install = Install(found[1].decode(), user, device, typed[1].decode())
         self.truth.installs.setdefault(install.id, install)
 
     def _served_part(self, exchange: Exchange, part: str, status: int) -> None:
@@ -177,10 +197,12 @@ class Judge:
         genuine = exchange.served is not None and exchange.fault not in {"spoiled", "lost after"}
         status = answer.status if isinstance(answer, Response) else 0
         if service == REMOVAL:
-            phone.report_delivered = 200 <= status < 300
+            phone.report_delivered = 200 <= status < 300 or phone.report_refused
+            phone.report_refused = False
             return
         if phone.life is None:
             return
+        self._conduct(phone).is_answered(service, answer)
         if status == 410 and exchange.call.path == AGAIN_PATH:
             phone.told_to_leave_s = min(phone.told_to_leave_s, self.heap.now_s)
         phone.tell_story(f"{service}: {status or answer}{f' ({exchange.fault})' if exchange.fault else ''}")
@@ -216,15 +238,30 @@ class Judge:
 
     # --- the phones --------------------------------------------------------------------------------------------------
 
+    def begun(self, phone: Phone) -> None:
+        """The app has been started, or somebody has just signed in."""
+        self._conduct(phone).begin()
+
+    def seen(self, phone: Phone, what: Command | Event) -> None:
+        """Something happens to the phone, or it does something by itself."""
+        self._conduct(phone).see(what)
+
+    def _conduct(self, phone: Phone) -> Conduct:
+        known = self.conducts.get(phone.number)
+        if known is None:
+            known = self.conducts[phone.number] = Conduct(phone, self._require)
+        return known
+
     def rested(self, phone: Phone) -> None:
         """The phone has nothing to do now."""
         life = phone.life
         if life is None or life.saved is None:
             self.owed.pop(phone.number, None)
             return
+        self._conduct(phone).rests(life, life.saved)
         owed = self.owed.get(phone.number)
-        if life.state is State.RUNNING and not phone.inbox and owed and not life.news:
-            record = self._record(phone, life.saved)
+        if life.state in _AT_REST and not phone.inbox and owed:
+            record = self._record(phone, _coming(phone, life, life.saved))
             for check, served_s in owed.items():
                 if phone.reaching_s.get(check, float("inf")) <= self.heap.now_s:
                     self._require(invariants.an_answer_brings_every_change, check, served_s, record, phone=phone)
@@ -235,13 +272,10 @@ class Judge:
         life = phone.life
         if not phone.on or life is None or life.saved is None or phone.flow is None:
             return
-        if phone.told_to_leave_s <= self.heap.now_s and not phone.disk.full:
+        if phone.told_to_leave_s <= self.heap.now_s and not phone.disk.full and not phone.failing:
             self._require(invariants.who_is_told_leaves, phone, phone=phone)
-        if life.farewell is not None or phone.busy_since_s:
-            return
-        horizon = phone.free_since_s + invariants.LEEWAY_S
-        if horizon < self.heap.now_s and not life.news:
-            record = self._record(phone, life.saved)
+        if life.farewell is None:
+            record = self._record(phone, _coming(phone, life, life.saved))
             self._require(invariants.every_change_arrives_in_time, phone, record, phone=phone)
 
     def _record(self, phone: Phone, saved: Saved) -> Record:
@@ -261,7 +295,7 @@ class Judge:
         if made is not None and made.lost(found):
             sealed = phone.handset.kept.take_backup(saved.owner)
             backup = sealed.backup if sealed else None
-            self._require(invariants.nothing_of_the_user_is_lost, made, saved, backup, phone=phone)
+            self._require(invariants.nothing_of_the_user_is_lost, made, (saved,), backup, phone=phone)
 
     def edited(self, phone: Phone) -> None:
         """What the user did last was dealt with."""
@@ -289,14 +323,9 @@ class Judge:
     def things_are_there(self, phone: Phone, owner: str) -> None:
         """All that a user made here is in the record or in the backup."""
         found = phone.handset.kept.take_backup(owner)
-        record = phone.acknowledged
-        saved = record if isinstance(record, Saved) and record.owner == owner else None
+        records = [one for one in records_of(phone.acknowledged) if one.owner == owner]
         backup = found.backup if found else None
-        self._require(invariants.nothing_of_the_user_is_lost, phone.things_of(owner), saved, backup, phone=phone)
-
-    def leaving(self, phone: Phone) -> None:
-        """The phone begins to log out by itself."""
-        self._require(invariants.nobody_leaves_untold, phone, phone=phone)
+        self._require(invariants.nothing_of_the_user_is_lost, phone.things_of(owner), records, backup, phone=phone)
 
     def dropped(self, phone: Phone, report_id: str) -> None:
         """A report is out of the queue."""
@@ -312,10 +341,14 @@ class Judge:
         for owner in phone.things:
             self.things_are_there(phone, owner)
         for install_id in phone.left_installs:
-            self._require(invariants.every_report_has_arrived, self.truth.installs[install_id], phone=phone)
+            install = self.truth.installs[install_id]
+            if not self.truth.is_a_stranger(install):
+                self._require(invariants.every_report_has_arrived, install, phone=phone)
         life = phone.life
         if phone.on and life is not None and life.saved is not None:
             install = self.truth.installs[life.saved.account.text(INSTALL_KEY)]
+            if self.truth.is_a_stranger(install):
+                return
             # Who expired a moment ago has not asked since.
             reason = self.truth.reason_out(install, self.server.clock.now_s() - HALF_A_DAY_S)
             self._require(invariants.who_should_be_out_is_told, install, reason, 0, phone=phone)
@@ -347,6 +380,11 @@ class Judge:
 def _finding(invariant: Callable[..., str], seen: str, phone: Phone | None) -> Finding:
     named = getattr(invariant, "func", invariant)
     return Finding(named.__name__, (named.__doc__ or "").strip(), seen, phone.number if phone else None)
+
+
+def _coming(phone: Phone, life: Life, saved: Saved) -> Saved:
+    """The record as it will be when what waits is applied."""
+    return news.apply(saved, life.news, phone.device.locale).saved if life.news else saved
 
 
 def marks_of(body: bytes) -> dict[str, str]:

@@ -28,6 +28,15 @@ STRANGE: Final = (400, 401, 402, 403, 404, 405, 407, 408, 409, 413, 418, 429, 50
 # For a removal report, most statuses are the end (D14), and would only hide whether it is lost.
 STRANGE_FOR_REPORTS: Final = (408, 429, 500, 502, 503, 504)
 CAPTIVE: Final = b"<html><body><h1>Welcome to our hotel</h1><p>Please accept.</p></body></html>"
+# What stands in a header when somebody on the way makes a mistake of it.
+GARBLED: Final = (
+    *("", "-1", "1e9", "\u0663", "0x10", "soon", "\xff\xfe", "99999999999999999999", '"', 'W/"', "," * 3000),
+    "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -9999",
+    "Mon, 01 Jan 0001 00:00:00 +2359",
+    "Sun, 99 Mar 2026 25:61:61 GMT",
+)
+GARBLED_HEADERS: Final = ("retry-after", "date", "last-modified", "etag", "location", "www-authenticate")
 RECOVERY_S: Final = 600.0
 # The second coming of a question, whose answer nobody hears.
 AGAIN: Final = "again"
@@ -114,6 +123,8 @@ class Net:
             return Response(200, {"content-type": "text/html"}, CAPTIVE)
         status = self.random.choice(STRANGE_FOR_REPORTS if fetch.service == REMOVAL else STRANGE)
         later = {"retry-after": str(self.random.randint(0, 1800))} if self.random.random() < 0.3 else {}
+        if self.random.random() < 0.1:
+            later = {"retry-after": self.random.choice(GARBLED), "date": self.random.choice(GARBLED)}
         return Response(status, {"content-type": "text/html", **later}, b"<html>Nothing to see here</html>")
 
     def _serve(self, exchange: Exchange, take: Callable[[Answer], None]) -> None:
@@ -182,6 +193,9 @@ class Net:
 
     def _spoiled(self, answer: Response) -> Answer:
         """What is cut short or garbled; never so that it would pass for another answer, as TLS has it."""
+        if self.random.random() < 0.3:
+            name = self.random.choice([*answer.headers, *GARBLED_HEADERS])
+            return msgspec.structs.replace(answer, headers={**answer.headers, name: self.random.choice(GARBLED)})
         if not answer.body or self.random.random() < 0.4:
             return NoAnswer(self.random.choice([Why.CUT_OFF, Why.GARBLED, Why.TOO_LARGE]))
         if self.random.random() < 0.5:

@@ -8,6 +8,18 @@ from random import Random
 from typing import Final
 
 from offhook.phone import events
+from offhook.phone.commands import (
+    DropBackup,
+    DropReport,
+    Erase,
+    KeepTheme,
+    PutBackup,
+    PutReport,
+    Save,
+    TakeBackup,
+    Tidy,
+    Update,
+)
 from tests.simulation.clock import DAY_S, HOUR_S, MINUTE_S, Heap
 from tests.simulation.phone import Phone
 from tests.simulation.truth import User
@@ -28,10 +40,13 @@ DEEDS: Final = {
     "network_back": 3,
     "set_clock": 4,
     "fill_disk": 3,
+    "break_disk": 4,
     "lose_power": 6,
 }
 GENTLE: Final = ("call", "settings", "edit", "dial", "button", "sign_out", "sign_in_again", "somebody_else", "close")
 MOST_CALLS: Final = 400
+# What a disk may fail at, each by itself.
+KEPT: Final = (Save, KeepTheme, Update, Tidy, Erase, PutReport, DropReport, PutBackup, TakeBackup, DropBackup)
 
 
 class Person:
@@ -72,7 +87,7 @@ class Person:
         """Do nothing any more, but be signed in."""
         self.calm = True
         phone = self.phone
-        phone.disk.full, phone.disk.moments_left = False, None
+        phone.disk.full, phone.disk.moments_left, phone.failing = False, None, ()
         phone.offline_until_s = 0.0
         if not phone.on:
             phone.start()
@@ -98,7 +113,7 @@ class Person:
         return f"{name}#{self.phone.number}-{self.made}"
 
     def _call(self) -> None:
-        if self.phone.busy_since_s or not self.phone.is_signed_in or self.made > MOST_CALLS:
+        if self.phone.busy_since_s or not self.phone.is_on_record or self.made > MOST_CALLS:
             return
         number = self._text()
         act = events.CallBegan(number, incoming=self.random.random() < 0.5)
@@ -151,7 +166,7 @@ class Person:
 
     def _make(self, act: events.Edit | events.DialAdded) -> None:
         phone = self.phone
-        if phone.is_signed_in and phone.user is not None and phone.flow is not None:
+        if phone.is_on_record and phone.user is not None and phone.flow is not None:
             phone.things_of(phone.user.owner).tell(act)
             phone.tell(act)
 
@@ -214,6 +229,41 @@ class Person:
 
     def _free_disk(self) -> None:
         self.phone.disk.full = False
+
+    def _break_disk(self) -> None:
+        """Some of the things that are kept cannot be for a while, mostly while somebody comes or goes."""
+        deed: Callable[[], None] = self.random.choice([self._leave_badly, self._return_badly, self._fail_at_anything])
+        deed()
+
+    def _fail_at_anything(self) -> None:
+        self._fail_at(*self.random.sample(KEPT, 2), for_s=6 * HOUR_S)
+
+    def _leave_badly(self) -> None:
+        """A logout that the disk delays, and a call meanwhile."""
+        self._fail_at(self.random.choice((PutReport, PutBackup, Erase)), for_s=HOUR_S)
+        self._sign_out()
+        self.heap.after(MINUTE_S, self._call)
+
+    def _return_badly(self) -> None:
+        """Whoever signs out comes back soon, the backup cannot be put back, and then they go again."""
+        user = self.phone.user
+        if user is not None and self.phone.is_signed_in:
+            self._sign_out()
+            self.heap.after(10 * MINUTE_S, partial(self._come_back, user))
+            self.heap.after(HOUR_S, self._sign_out)
+
+    def _come_back(self, user: User) -> None:
+        if self.phone.on and not self.phone.is_on_record and not self.calm:
+            self._fail_at(self.random.choice((TakeBackup, Update)), for_s=20 * MINUTE_S)
+            self.phone.sign_in(user)
+
+    def _fail_at(self, *kinds: type, for_s: float) -> None:
+        self.phone.failing = kinds
+        self.phone.tell_story(f"the disk fails at {', '.join(kind.__name__ for kind in kinds)}")
+        self.heap.after(self.random.random() * for_s, self._mend_disk)
+
+    def _mend_disk(self) -> None:
+        self.phone.failing = ()
 
     def _lose_power(self) -> None:
         """The power goes in the middle of one of the next operations of the disk, or now."""

@@ -41,21 +41,19 @@ from offhook.phone.handset import Handset
 from offhook.phone.life import Life
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Left, Saved
-from offhook.phone.states import State
 from offhook.phone.stopped import Stopped
 from tests.phone.lossy import PowerLoss
 from tests.simulation import things
 from tests.simulation.clock import START_S, Heap, wall
 from tests.simulation.disk import PhoneDisk
 from tests.simulation.finding import Finding
-from tests.simulation.server import PUBLIC_URL
+from tests.simulation.kept import INSTALL_KEY, gone, records_of
 from tests.simulation.things import Things
-from tests.simulation.truth import User
+from tests.simulation.truth import PUBLIC_URL, User
 from tests.simulation.watchers import Judge, Network
 
 FOLDER: Final = Path("/phone")
 PORTAL: Final = Portal(PUBLIC_URL)
-INSTALL_KEY: Final = "X-install-id"
 STORY: Final = 60
 NEVER: Final = float("inf")
 _TOLD: Final = (Skip, Enter, Show, Remark, Register, Unregister)
@@ -73,6 +71,8 @@ class Phone:
         self.turn = self.waits = 0
         self.on = False
         self.offline_until_s = 0.0
+        # Commands that the disk fails at, as a sector may go bad under one file and not under another.
+        self.failing: tuple[type, ...] = ()
         self.life: Life | None = None
         self.flow: Any = None
         self.then: Callable[[Any], None] = self._ended
@@ -88,11 +88,10 @@ class Phone:
         # Since when a service has answered without a fault, and when it was asked last with success.
         self.reaching_s: dict[str, float] = {}
         self.busy_since_s = self.free_since_s = 0.0
-        self.told_to_leave_s = NEVER
-        self.wants_out = False
+        self.told_to_leave_s, self.wants_out = NEVER, False
         self.user: User | None = None
         self.signing_in: User | None = None
-        self.report_delivered = False
+        self.report_delivered = self.report_refused = False
         self._boot()
 
     # --- on and off --------------------------------------------------------------------------------------------------
@@ -163,6 +162,7 @@ class Phone:
 
     def _live(self, *, fresh: bool) -> None:
         self.life = self.handset.living(fresh=fresh)
+        self.judge.begun(self)
         self._run(self.life.run(), self._ended)
 
     def _ended(self, left: Left | None) -> None:
@@ -275,11 +275,14 @@ class Phone:
         self._live(fresh=False)
 
     def _perform(self, command: Any) -> object:  # noqa: ANN401 - any command that needs neither time nor network
+        self.judge.seen(self, command)
         if isinstance(command, _TOLD):
             self._say(command)
             return None
         self._before(command)
         try:
+            if isinstance(command, self.failing):
+                raise OffhookError(f"The disk fails at {type(command).__name__}.")
             reply = self.handset.act(command)
         except OffhookError as error:
             self.tell_story(f"{type(command).__name__} fails: {error.text}")
@@ -290,23 +293,20 @@ class Phone:
         return reply
 
     def _before(self, command: object) -> None:
-        match command:
-            case Save(saved=saved) | Update(saved=saved):
-                self.under_way = saved
-            case Erase(left=left):
-                self.under_way = left
-            case DropReport(report_id=name):
-                self.reports_in_doubt.add(name)
-                self.judge.dropped(self, name)
-            case _:
-                pass
+        if isinstance(command, Save | Update):
+            self.under_way = command.saved
+        elif isinstance(command, Erase):
+            self.under_way = command.left
+        elif isinstance(command, DropReport):
+            self.reports_in_doubt.add(command.report_id)
+            self.judge.dropped(self, command.report_id)
 
     def _after(self, command: object) -> None:
         match command:
             case Save(saved=saved) | Update(saved=saved):
                 before, self.acknowledged = self.acknowledged, saved
-                if isinstance(before, Saved) and before.owner != saved.owner:
-                    self.judge.left(self, before)
+                for one in gone(before, saved):
+                    self.judge.left(self, one)
                 found = self._note(saved)
                 self.judge.told(self, repr(command))
                 self.judge.kept(self, saved, found)
@@ -319,8 +319,8 @@ class Phone:
             case PutReport(report=report):
                 self.judge.told(self, repr(command))
                 self.reports.add(report.id)
-                if isinstance(self.acknowledged, Saved) and self.acknowledged.leaving is not None:
-                    self.reported_installs.add(self.acknowledged.account.text(INSTALL_KEY))
+                if going := next((one for one in records_of(self.acknowledged) if one.leaving is not None), None):
+                    self.reported_installs.add(going.account.text(INSTALL_KEY))
                 self.tell_story(f"puts removal report {report.id[:8]} into the queue, try {report.attempts}")
             case DropReport(report_id=name):
                 self.reports.discard(name)
@@ -337,22 +337,16 @@ class Phone:
         return found
 
     def _say(self, command: Any) -> None:  # noqa: ANN401 - what is told
-        match command:
-            case Enter(state=state):
-                self.tell_story(f"is {state.value}")
-                saved = self.life.saved if self.life is not None else None
-                if state is State.LOGGING_OUT and saved is not None and saved.leaving is None:
-                    self.judge.leaving(self)
-            case Show(message=message):
-                self.judge.told(self, message)
-                self.tell_story(f"shows: {message}")
-                if self.act is not None and self.user is not None:
-                    self.things_of(self.user.owner).forget(self.act[0])
-            case Remark(diagnostic=diagnostic):
-                self.judge.told(self, str(diagnostic))
-                self.tell_story(f"remarks: {diagnostic}")
-            case _:
-                pass
+        if isinstance(command, Enter):
+            self.tell_story(f"is {command.state.value}")
+        elif isinstance(command, Show):
+            self.judge.told(self, command.message)
+            self.tell_story(f"shows: {command.message}")
+            if self.act is not None and self.user is not None:
+                self.things_of(self.user.owner).forget(self.act[0])
+        elif isinstance(command, Remark):
+            self.judge.told(self, str(command.diagnostic))
+            self.tell_story(f"remarks: {command.diagnostic}")
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
@@ -360,6 +354,7 @@ class Phone:
         self._deal_with_act()
         if self.inbox:
             event = self.inbox.popleft()
+            self.judge.seen(self, event)
             if isinstance(event, events.Edit | events.DialAdded):
                 self.act = things.thing(event)
             return event
@@ -400,4 +395,5 @@ class Phone:
 
         turn = self.turn
         for place, one in enumerate(fetches):
+            self.judge.seen(self, one)
             self.network.ask(self, one, partial(take, place))

@@ -6,7 +6,7 @@ from offhook.core.webservice import Definition
 from offhook.phone import checks
 from offhook.phone.checks import Check
 from offhook.phone.saved import Saved
-from tests.simulation.phone import INSTALL_KEY
+from tests.simulation.kept import INSTALL_KEY
 from tests.simulation.truth import ACCOUNT_MARKS, APP_MARK, COMMON_MARK, DIAL_MARK, Truth
 
 

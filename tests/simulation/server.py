@@ -27,8 +27,8 @@ from offhook.storage.database import Database
 from offhook.web.events import Field
 from offhook.web.http import Answer, Call, Handler
 from tests.simulation.clock import Heap, WallClock
+from tests.simulation.truth import PUBLIC_URL
 
-PUBLIC_URL: Final = "https://portal.test"
 # Whatever is secret in a simulation has this in it, however it is written; so it can be found wherever it leaks.
 _MARK: Final = b"\x5e\xc2\xe7\x5e\xc2\xe7"
 SECRET_MARKS: Final = (_MARK.hex().upper(), base64.b64encode(_MARK).decode())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from tests.simulation.__main__ import main
+from tests.simulation.__main__ import main, options, plan_of
+from tests.simulation.administrators import Intervals
 from tests.simulation.world import Plan, simulate
 
 
@@ -34,6 +36,16 @@ def test_a_seed_is_replayed() -> None:
     first, second = simulate(plan), simulate(plan)
 
     assert (first.happened, first.asked, first.answers) == (second.happened, second.asked, second.answers)
+
+
+def test_the_command_of_a_plan_is_that_plan() -> None:
+    """Whatever it says, also where it differs from what is usual."""
+    plan = Plan(7, phones=2, days=0.5, faults=0.25, tenants=2, deeds_per_day=3, administration_per_day=9)
+    plan = msgspec.structs.replace(plan, intervals=Intervals(60, 120, 600))
+
+    played = [plan_of(options().parse_args(one.command().split()[3:])) for one in (plan, Plan(8))]
+
+    assert played == [plan, Plan(8)]
 
 
 def test_the_command_runs_a_seed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from offhook.core.theme import Manifest, Theme, pack
 from offhook.phone.checks import Check
 from offhook.portal.base import digest
+from tests.simulation.departures import Departures
 
 # The keys that carry a mark, by whom it is set.
 USER_MARK: Final = "X-mark-user"
@@ -18,6 +19,8 @@ APP_MARK: Final = "X-mark-app"
 ACCOUNT_MARKS: Final = (USER_MARK, TENANT_MARK, IMPORT_MARK, APP_MARK)
 COMMON_MARK: Final = "markCommon"
 DIAL_MARK: Final = "mark"
+# Where portal and provider are.
+PUBLIC_URL: Final = "https://portal.test"
 FOREVER_S: Final = float("inf")
 
 
@@ -61,7 +64,7 @@ class User:
     @property
     def owner(self) -> str:
         """How a phone names whose record it holds."""
-        return f"{self.cloud_id}\n{self.name}"
+        return f"{PUBLIC_URL}\n{self.cloud_id}\n{self.name}"
 
     def __str__(self) -> str:
         return f"{self.name}@{self.cloud_id}"
@@ -70,11 +73,12 @@ class User:
 class Install:
     """One sign-in as the server gave it out; `ended` is why it is over, `said` the last answer of each service.
 
-    It `came_back` when its phone has used it, and is replaced when a newer one of the same device has.
+    `password` is what the user typed. It `came_back` when its phone has used it, and is replaced when a newer one of
+    the same device has.
     """
 
-    def __init__(self, install_id: str, user: User, device: str) -> None:
-        self.id, self.user, self.device = install_id, user, device
+    def __init__(self, install_id: str, user: User, device: str, password: str = "") -> None:
+        self.id, self.user, self.device, self.password = install_id, user, device, password
         self.ended = ""
         self.came_back = self.is_replaced = False
         self.said: dict[str, tuple[str, bytes]] = {}
@@ -83,11 +87,17 @@ class Install:
 class Tenant:
     """One Cloud ID."""
 
-    def __init__(self, cloud_id: str) -> None:
-        self.cloud_id = cloud_id
+    def __init__(self, cloud_id: str, *, keeps_passwords: bool = False) -> None:
+        self.cloud_id, self.keeps_passwords = cloud_id, keeps_passwords
         self.template, self.common, self.app, self.theme = (Marks("0") for _ in range(4))
         self.users: dict[str, User] = {}
         self.versions: dict[int, tuple[str, str]] = {}
+
+    @property
+    def password_keys(self) -> str:
+        """What a template has where the phone is to keep the password that the user typed."""
+        keys = "<cloud_username>{cloud_username}</cloud_username><cloud_password>{cloud_password}</cloud_password>"
+        return keys if self.keeps_passwords else ""
 
 
 class Truth:
@@ -97,6 +107,7 @@ class Truth:
         self.tenants: dict[str, Tenant] = {}
         self.installs: dict[str, Install] = {}
         self.themes: dict[str, str] = {}
+        self.departures = Departures()
         self._counted = 0
         self._carried: dict[User, Mapping[Check, Mapping[str, Marks]]] = {}
 
@@ -121,6 +132,14 @@ class Truth:
                 return
             if older.user is install.user and older.device == install.device:
                 older.is_replaced = True
+
+    def is_a_stranger(self, install: Install) -> bool:
+        """Whether the phone of an install has nothing to show who it is, so that it can only be refused.
+
+        Where phones keep the password of their user, that is so once there is another one.
+        """
+        keeps = self.tenants[install.user.cloud_id].keeps_passwords
+        return keeps and install.password != install.user.password
 
     def reason_out(self, install: Install, server_s: int) -> str:
         """Why the phone of an install is to be logged out, as somebody or a rule decided; empty when it is not."""

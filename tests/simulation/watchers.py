@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from offhook.phone.commands import Answer, Fetch
+from offhook.phone.commands import Answer, Command, Fetch
+from offhook.phone.events import Event
 from offhook.phone.saved import Left, Saved
 
 if TYPE_CHECKING:
@@ -37,8 +38,11 @@ class Judge(Protocol):
     def left(self, phone: Phone, saved: Saved) -> None:
         """A record is gone from the disk."""
 
-    def leaving(self, phone: Phone) -> None:
-        """The phone begins to log out by itself."""
+    def begun(self, phone: Phone) -> None:
+        """The app has been started, or somebody has just signed in."""
+
+    def seen(self, phone: Phone, what: Command | Event) -> None:
+        """Something happens to the phone, or it does something by itself."""
 
     def dropped(self, phone: Phone, report_id: str) -> None:
         """A report is out of the queue."""

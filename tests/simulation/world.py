@@ -42,8 +42,16 @@ class Plan(msgspec.Struct, frozen=True):
 
     def command(self) -> str:
         """What replays it."""
-        given = f"--seed {self.seed} --phones {self.phones} --days {self.days:g} --faults {self.faults:g}"
-        return f"python -m tests.simulation {given}"
+        return f"python -m tests.simulation {' '.join(self.options())}"
+
+    def options(self) -> list[str]:
+        """The same as options of the command, those left out that are as usual."""
+        usual, options = Plan(self.seed), ["--seed", str(self.seed)]
+        for name, value in msgspec.structs.asdict(self).items():
+            if value != getattr(usual, name):
+                texts = map(str, msgspec.structs.astuple(value) if isinstance(value, Intervals) else [value])
+                options += [f"--{name.replace('_', '-')}", *texts]
+        return options
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -96,7 +104,7 @@ class World:
         """A Cloud ID with its share of the phones; some users have two phones, some phones two users."""
         places = range(number, self.plan.phones, self.plan.tenants)
         names = [f"user{place}" for place in places]
-        credential = Credential.SIP if number == 1 else Credential.TOKEN
+        credential = (Credential.TOKEN, Credential.SIP, Credential.PASSWORD)[number % 3]
         tenant = self.administrators.found(f"CLOUD{number}", names, credential, self.plan.intervals)
         users = list(tenant.users.values())
         for place, user in zip(places, users, strict=True):

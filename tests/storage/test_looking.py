@@ -51,6 +51,10 @@ def _portal(database: Database) -> Portal:
     return Portal(AppStore(database), ThemeStore(database.path.parent / "themes"), CLOCK)
 
 
+def _held(database: Database) -> tuple[int, ...]:
+    return GuardStore(database).reports("EXAMPLE")[0].numbers
+
+
 LOOKS: dict[str, Callable[[Database], object]] = {
     "tenant": lambda database: TenantStore(database, CLOCK).get("EXAMPLE"),
     "user": lambda database: SubscriberStore(database).get("EXAMPLE", "ann"),
@@ -59,7 +63,7 @@ LOOKS: dict[str, Callable[[Database], object]] = {
     "how many users": lambda database: SubscriberStore(database).count("EXAMPLE"),
     "installs": lambda database: not list(InstallStore(database).all_of("EXAMPLE", None)),
     "guard": lambda database: GuardStore(database).reports("EXAMPLE"),
-    "cancellation": lambda database: GuardStore(database).plan("EXAMPLE", 0, 1),
+    "cancellation": lambda database: GuardStore(database).plan("EXAMPLE", _held(database), 1),
     "apps": lambda database: _portal(database).all(),
     "history": lambda database: _portal(database).history("EXAMPLE"),
     "version": lambda database: _portal(database).show("EXAMPLE", State.EDITABLE),

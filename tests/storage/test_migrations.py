@@ -154,7 +154,7 @@ def test_what_is_held_stays_held(tmp_path: Path) -> None:
         others = GuardStore(database).reports("OTHER")
         rows = database.reader.execute("SELECT id, suspended_by, expired_by FROM subscriber ORDER BY id").fetchall()
         installs = database.reader.execute("SELECT id, ended_by FROM install ORDER BY id").fetchall()
-        done = GuardStore(database).cancel("EXAMPLE", 0, 1_700_001_000)
+        done = GuardStore(database).cancel("EXAMPLE", [2, 3, 4], 1_700_001_000)
         with database.engine.connect() as connection:
             differences = compare_metadata(MigrationContext.configure(connection), tables.metadata)
 
@@ -163,7 +163,7 @@ def test_what_is_held_stays_held(tmp_path: Path) -> None:
     assert [(one.held, one.decisions) for one in others] == [(0, ())]
     assert rows == [(7, 0, 0), (8, 3, 0), (9, 0, 0), (10, 0, 2), (11, 0, 1), (12, 0, 1)]
     assert installs == [("I1", 4), ("I2", 0), ("I3", 0)]
-    assert (done.resumed, done.prolonged, done.reactivated, done.staying) == (1, 1, 1, 0)
+    assert (done.resumed, done.prolonged, done.due, done.reactivated, done.staying) == (1, 0, 1, 1, 0)
 
 
 def test_a_number_is_never_given_again(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
@@ -10,7 +11,7 @@ import typer
 from offhook.cli import app_view as view
 from offhook.cli.asking import confirm
 from offhook.cli.desk import open_desk
-from offhook.cli.exits import Misused, print_object, reported
+from offhook.cli.exits import Misused, as_misuse, print_object, reported
 from offhook.cli.options import (
     AuthorOption,
     CloudIdArgument,
@@ -129,7 +130,8 @@ def apply(
     Phones get it once it is published. Nothing is asked when nothing changes.
     """
     with reported(as_json=json):
-        content = folders.read(folder)
+        with nullcontext() if (folder / folders.APP).exists() else as_misuse():
+            content = folders.read(folder)
         with open_desk(data) as desk:
             portal, name, by = desk.portal, content.app.cloud_id, who_decides(author)
             proposal = portal.propose(content.app, content.theme, live=publish)
@@ -254,6 +256,21 @@ def list_apps(data: DataOption = None, json: JsonOption = False) -> None:
             view.print_list(map(view.version_record, versions))
         else:
             view.show_all(versions)
+
+
+@app.command(epilog=examples("offhook app redate", "offhook app redate --json"))
+def redate(data: DataOption = None, json: JsonOption = False) -> None:
+    """Date all that phones are served anew, after the data folder was restored from a backup.
+
+    Phones refuse what is older than what they have, and they may have what was published since the backup. All apps are
+    served with a new date from now on, and each phone fetches them once more; their content stays as it is.
+    """
+    with reported(as_json=json), open_desk(data) as desk:
+        parts = desk.portal.redate()
+        if json:
+            print_object({"redated": parts})
+        else:
+            view.tell(f"Dated {parts:,} parts anew. Each phone fetches them once more.")
 
 
 def _shown(proposal: Proposal, *, json: bool) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,8 @@ import typer
 from offhook.cli.exits import Misused, brief
 from offhook.core.secret import Secret
 
+# What a shell says of a command that Ctrl-C ended.
+INTERRUPTED: Final = 130
 MAX_LINE: Final = 16 * 1024
 STDIN: Final = Path("-")
 _NO_TEXT: Final = "it is not UTF-8 text"
@@ -28,7 +31,8 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not attended():
         raise Misused(f"{question} Nobody is there to say so: give --yes.")
-    typer.confirm(question, abort=True, err=True)
+    with _ending():
+        typer.confirm(question, abort=True, err=True)
 
 
 def password(prompt: str, otherwise: str) -> Secret:
@@ -59,11 +63,25 @@ def _typed(prompt: str, *, hidden: bool = False, twice: bool = False) -> Secret:
     # With a default, even an empty one, the library would take an empty new password.
     default = None if twice else ""
     try:
-        return Secret(
-            typer.prompt(prompt, default, show_default=False, hide_input=hidden, confirmation_prompt=twice, err=True)
-        )
+        with _ending():
+            typed = typer.prompt(
+                prompt, default, show_default=False, hide_input=hidden, confirmation_prompt=twice, err=True
+            )
+        return Secret(typed)
     except UnicodeDecodeError:
         raise Misused("What was typed is not UTF-8 text.") from None
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """Ctrl-C ends the command as it does everywhere; to the library it is the same as a no."""
+    try:
+        yield
+    except typer.Abort as ended:
+        if isinstance(ended.__context__, KeyboardInterrupt):
+            typer.echo("Aborted!", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        raise
 
 
 def line() -> Secret:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Final, Protocol
 import typer
 from rich.progress import Progress
 
-from offhook.cli import asking, phone_view
+from offhook.cli import asking, phone_input, phone_view
 from offhook.cli.called import ours
-from offhook.cli.exits import reported
-from offhook.cli.options import DataOption
+from offhook.cli.exits import Misused, reported
+from offhook.cli.output import outlived
 from offhook.cli.phone_attempt import Attempt
 from offhook.cli.phone_qr import print_qr
 from offhook.cli.phone_view import Steps
-from offhook.core.errors import Conflict, Invalid, OffhookError, Unavailable
+from offhook.core.errors import Conflict, OffhookError, Unavailable
 from offhook.core.login import CloudId, Link, write_link
 from offhook.core.secret import Secret
 from offhook.phone.handset import Handset
@@ -50,7 +50,10 @@ class Serves(Protocol):
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the first phone has signed in.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; by default 8080, or a free one.")] = 0,
-    data: DataOption = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Keep the company in this folder; left out, it is gone when the demo ends.", metavar="DIR"),
+    ] = None,
 ) -> None:
     """Start a small telephone company and sign a phone in.
 
@@ -61,7 +64,8 @@ def demo(
     """
     console = phone_view.console_for()
     stay = asking.attended() and sys.stdout.isatty() and not once
-    with reported(), _folder(data) as folder:
+    with outlived(), reported(), _folder(data) as folder:
+        phone_input.check_trust()
         run = Demo(console, folder, _free_port(port), stay=stay)
         run.found()
         run.serve()
@@ -144,6 +148,8 @@ class Demo:
         self.console.print(f"Events    {self.folder / 'events.jsonl'}", highlight=False, markup=False, soft_wrap=True)
         self.console.print("\n[bold]Or scan this[/] as ann, with a phone that speaks csc: links")
         print_qr(self.console, write_link(self.link))
+        if self.console.no_color or self.console.color_system is None:
+            self.console.print("It is drawn for a dark background: on a light one, invert the terminal's colours.")
         self.console.print(f"It names no portal: this one is {self.url}. Ctrl-C ends the demo.", highlight=False)
 
 
@@ -157,7 +163,7 @@ def _folder(named: Path | None) -> Iterator[Path]:
 
 
 def _free_port(named: int) -> int:
-    """The port named, or 8080, which is easy to remember, or any other that is free. Raises Conflict or Invalid."""
+    """The port named, or 8080, which is easy to remember, or any other that is free. Raises Conflict or Misused."""
     for port in (named,) if named else (PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -168,6 +174,6 @@ def _free_port(named: int) -> int:
                     continue
                 if error.errno == errno.EADDRINUSE:
                     raise Conflict(f"Port {port} is in use. Choose another one with --port.") from None
-                raise Invalid.at("--port", f"{port} is not to be had: {error.strerror}") from None
+                raise Misused(f"--port: {port} is not to be had: {error.strerror}.") from None
             return int(probe.getsockname()[1])
     raise Unavailable("No port of 127.0.0.1 is to be had. Is the loopback interface up (`ip link set lo up`)?")

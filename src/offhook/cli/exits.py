@@ -6,8 +6,10 @@
 3  refused                        8  in use, or changed meanwhile
 4  there is no such thing
 
-Of `lint`, 1 says that the document has errors, and 5 that it is none. Of `demo` and `phone sign-in`, all but 0 say that
-no phone was signed in. Ctrl-C where nothing else is said about it: 130.
+A fault of the command line is 2, also when an option names a file that is not there; what stands in a file is 5.
+Of `lint`, 1 says that the document has errors, and 5 that it is none. Of `shadow`, 1 says that accounts differ, and 6
+that not all could be compared. Of `demo` and `phone sign-in`, all but 0 say that no phone was signed in. Ctrl-C where
+nothing else is said about it, as at a question: 130.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from rich.console import Console
 from rich.text import Text
 
 from offhook.core.errors import Conflict, Invalid, NotFound, OffhookError, Refused, TooMany, Unavailable
+from offhook.phone import stopped
 from offhook.phone.stopped import Stopped
 
 
@@ -45,6 +48,10 @@ class Misused(OffhookError):
     """The command line cannot be meant as it stands; says how it could."""
 
 
+_OTHER_KEY: Final = (
+    "A phone trusts the key that it met first at this address. If you know that the portal has another one now, as "
+    "after it was set up anew, sign in with --portal-key KEY; `offhook portal-key` on its server prints it."
+)
 _CODES: Final[tuple[tuple[type[OffhookError], Exit], ...]] = (
     (Misused, Exit.MISUSED),
     (Refused, Exit.REFUSED),
@@ -73,6 +80,8 @@ def described(error: OffhookError) -> dict[str, Any]:
         described["retry_after_s"] = happened.retry_after_s
     if isinstance(error, Stopped):
         described |= {"service": error.service, "status": error.status, "reason": error.reason}
+        if hint := _hint(error):
+            described["hint"] = hint
     return described
 
 
@@ -92,6 +101,15 @@ def reported(*, as_json: bool = False, beside: Callable[[], dict[str, Any]] = di
         raise typer.Exit(code_of(error)) from None
 
 
+@contextmanager
+def as_misuse() -> Iterator[None]:
+    """What is invalid inside was given on the command line, and did not come from a file or a server."""
+    try:
+        yield
+    except Invalid as invalid:
+        raise Misused(invalid.text) from None
+
+
 def print_object(content: dict[str, Any]) -> None:
     """One JSON object on the standard output, in UTF-8 whatever the terminal speaks."""
     text = json.dumps(msgspec.to_builtins(content), ensure_ascii=False, indent=2)
@@ -106,7 +124,13 @@ def _tell(error: OffhookError) -> None:
     for line in lines:
         console.print(Text.assemble(("Error: ", "bold red"), plain(line)))
     if isinstance(error, Stopped):
-        console.print(Text(plain(error.detail), "dim"))
+        for line in filter(None, (plain(error.detail), _hint(error))):
+            console.print(Text(line, "dim"))
+
+
+def _hint(error: Stopped) -> str:
+    """What the person at this command can do, which is more than users of an app can."""
+    return _OTHER_KEY if error.text == stopped.NOT_GENUINE else ""
 
 
 def _what(error: OffhookError) -> OffhookError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
@@ -15,14 +15,11 @@ from rich.text import Text
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, brief, plain, print_object, reported
 from offhook.cli.moments import iso, moment, shown
-from offhook.cli.options import DataOption, JsonOption, UserArgument, examples
-from offhook.core.errors import Invalid
-from offhook.core.login import parse_field
-from offhook.core.secret import Secret
+from offhook.cli.options import DataOption, JsonOption, UserArgument, examples, signing_in
 from offhook.policy import document
 from offhook.policy.subject import Occasion
 from offhook.provider.circumstances import Circumstances
-from offhook.provider.explain import Asked, Explanation, Line, Said
+from offhook.provider.explain import Asked, Dial, Explanation, Line, Said
 from offhook.provider.policyversion import State
 
 _PLAIN_WIDTH: Final = 200
@@ -57,12 +54,11 @@ def explain(
 ) -> None:
     """Show what a user gets: each key with its value, the layer it comes from, why, and what it was chosen over.
 
-    Rules of a policy are asked as for a live answer. Secrets are masked. Nothing is changed, and no install is made.
+    Quick dials come below. Rules of a policy are asked as for a live answer. Secrets are masked. Nothing is changed,
+    and no install is made.
     """
     with reported(as_json=json), open_desk(data) as desk:
-        login = parse_field(who, Secret(""))
-        if not login.username:
-            raise Invalid.at("user", f"{who!r} names nobody; a user is written like ann@EXAMPLE")
+        login = signing_in(who)
         name = login.cloud_id.name
         policy = document.parse(desk.policies.show(name, State.EDITABLE).text) if draft else None
         asked = _asked(device or [])
@@ -114,10 +110,22 @@ def _show(explanation: Explanation) -> None:
         for kind, said in _others(line):
             table.add_row("", Text(plain(said.value), "dim"), Text(plain(said.layer), "dim"), Text(kind + said.reason))
     console.print(table)
+    if explanation.quick_dials:
+        console.print(_dials(explanation.quick_dials))
     if explanation.verdict:
         console.print(Text.assemble(("No account: ", "bold red"), plain(explanation.verdict)))
     for remark in explanation.diagnostics:
         console.print(Text.assemble(("Note: ", "yellow"), plain(str(remark))))
+
+
+def _dials(dials: Iterable[Dial]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("\nQuick dial", "\nName", "\nNumber", "\nLayer", "\nWhy"):
+        table.add_column(heading, overflow="fold")
+    for dial in dials:
+        row = (plain(dial.name), plain(dial.uri), f"{dial.layer} {dial.rank}", dial.reason)
+        table.add_row(Text(plain(dial.id), "bold"), *row)
+    return table
 
 
 def _others(line: Line) -> Iterator[tuple[str, Said]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import re
 import signal
 from itertools import islice
@@ -16,7 +14,7 @@ import typer
 from rich.console import RenderableType
 from rich.live import Live
 
-from offhook.cli import asking, fleet_view, phone_view
+from offhook.cli import asking, fleet_view, phone_input, phone_view, users_file
 from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.options import JsonOption
 from offhook.core.errors import Invalid, Refused
@@ -33,7 +31,6 @@ SIGN_INS_PER_S: Final = 25
 _UNITS_S: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _FOR: Final = re.compile(r"(?a:(\d{1,9}(?:\.\d{1,3})?)([smhd]?))")
 _SHOWN_EVERY_S: Final = 1.0
-_MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 
 
 def fleet(
@@ -69,9 +66,10 @@ def fleet(
     Example: offhook fleet --phones 1000 --for 10m --portal http://127.0.0.1:8080 --cloud-id DEMO --users users.csv
     """
     with reported(as_json=json):
-        place = _near(Portal.parse(portal), yes_really=yes_really)
+        phone_input.check_trust()
+        place = _near(phone_input.read_portal(portal), yes_really=yes_really)
         seconds = _seconds(for_)
-        logins = _logins(CloudId.parse(cloud_id), phones, users, user_prefix, stdin=password_stdin)
+        logins = _logins(phone_input.read_cloud_id(cloud_id), phones, users, user_prefix, stdin=password_stdin)
         pace = Pace(phones / SIGN_INS_PER_S if ramp is None else ramp, interval)
         run = _Run(Fleet(logins, place, pace), connections, far=yes_really, json=json)
         asyncio.run(run.run(seconds))
@@ -144,13 +142,7 @@ def _logins(cloud_id: CloudId, phones: int, users: Path | None, prefix: str, *, 
 
 def _read(path: Path, phones: int) -> list[tuple[str, Secret]]:
     """The first users of a file, one for each phone. Raises Misused or Invalid."""
-    rows = csv.DictReader(io.StringIO(asking.text_from(path, _MAX_FILE_BYTES), newline=""))
-    try:
-        if not {"username", "password"} <= set(rows.fieldnames or ()):
-            raise Invalid.at(str(path), "does not begin with a line that names the columns username and password")
-        found = [(row["username"] or "", Secret(row["password"] or "")) for row in islice(rows, phones)]
-    except csv.Error as error:
-        raise Invalid.at(f"{path}, after line {rows.line_num}", str(error)) from None
+    found = list(islice(users_file.read(path), phones))
     if len(found) < phones:
         raise Invalid.at(str(path), f"has {len(found):,} users, and each of {phones:,} phones needs its own")
     return found

@@ -10,11 +10,10 @@ import typer
 
 from offhook.cli import asking
 from offhook.cli.desk import open_desk
-from offhook.cli.exits import plain, print_object, reported
+from offhook.cli.exits import Misused, plain, print_object, reported
 from offhook.cli.moments import shown, with_moments
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, YesOption, cloud_id, examples, user
-from offhook.core.errors import Invalid
-from offhook.provider.guarding import Cancellation, Decision, Report
+from offhook.provider.guarding import Cancellation, Decision, Guarding, Report
 from offhook.provider.ports import Ending
 
 app = typer.Typer(
@@ -71,21 +70,25 @@ def release(
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Let users go who wait: those of all decisions till now, also those whose phones have not asked yet."""
+    """Let users go who wait: those of all held decisions, also those whose phones have not asked yet.
+
+    Decisions that are only going on are not meant, nor any that is made or held while you are asked: with --decision,
+    let go of one of those. So also the removal of a single user.
+    """
     with reported(as_json=json), open_desk(data) as desk:
         named = cloud_id(app_id)
         if who is not None:
             one = user(who)
             if one.cloud_id != named:
-                raise Invalid.at("--user", f"{one} is no user of {named}")
+                raise Misused(f"--user: {one} is no user of {named}.")
             count = desk.guarding.release_user(*one)
             _tell({"cloud_id": named, "user": str(one), "released": count}, f"Released {one}.", json=json)
             return
-        report = desk.guarding.show(named)[0]
-        if report.held:
-            said = f"decision {decision}" if decision else f"{report.held:,} decisions, {report.count:,} users in all,"
-            asking.confirm(f"Let {said} of {named} go?", yes=yes)
-        count = desk.guarding.release(named, decision)
+        numbers = _numbers(desk.guarding, named, decision)
+        waiting = desk.guarding.waiting(named, numbers)
+        said = f"decision {decision}" if decision else f"{len(numbers):,} decisions"
+        asking.confirm(f"Let {said}, {waiting:,} users in all, of {named} go?", yes=yes)
+        count = desk.guarding.release(named, numbers)
         _tell({"cloud_id": named, "released": count}, f"Released {count:,} users of {named}.", json=json)
 
 
@@ -100,24 +103,38 @@ def cancel(
     """Undo held decisions, whether or not a phone has asked since: all that they changed is as before.
 
     Suspended users are resumed, expired accounts have their earlier date, revoked installs are active again. Users who
-    were removed stay so, and their phones held.
+    were removed stay so, and their phones held. Accounts that came due by their own date keep it, and stay held: give
+    them another date, or let them go. A rule that logs out does so no more until it is changed.
 
     Example: offhook fleet-guard cancel EXAMPLE
     """
     with reported(as_json=json), open_desk(data) as desk:
         named = cloud_id(app_id)
-        asking.confirm(f"{_said(desk.guarding.plan(named, decision), 'would be')} Do it?", yes=yes)
-        done = desk.guarding.cancel(named, decision)
+        numbers = _numbers(desk.guarding, named, decision)
+        asking.confirm(f"{_said(desk.guarding.plan(named, numbers), 'would be')} Do it?", yes=yes)
+        done = desk.guarding.cancel(named, numbers)
         _tell(msgspec.to_builtins(done), _said(done, "were"), json=json)
 
 
+def _numbers(guarding: Guarding, named: str, decision: int) -> tuple[int, ...]:
+    """The decision that was asked for, or all that are held now: what the question is about, and nothing later."""
+    return (decision,) if decision else guarding.show(named)[0].numbers
+
+
 def _said(one: Cancellation, were: str) -> str:
-    said = (
-        f"Of {one.cloud_id}, {one.resumed:,} users {were} resumed, {one.prolonged:,} accounts {were} given their "
-        f"earlier date, and {one.reactivated:,} installs {were} reactivated."
-    )
-    said += f" {one.staying:,} installs of removed users stay held." if one.staying else ""
-    return f"{said} {one.rules:,} rules log nobody out any more until they are changed." if one.rules else said
+    resumed = f"Of {one.cloud_id}, {one.resumed:,} users {were} resumed"
+    prolonged = f"{one.prolonged - one.endless:,} accounts {were} given their earlier date"
+    said = [f"{resumed}, {prolonged}, and {one.reactivated:,} installs {were} reactivated."]
+    if one.endless:
+        said.append(f"{one.endless:,} accounts had no date to come: they {were} made never to expire.")
+    if one.staying:
+        said.append(f"{one.staying:,} installs of removed users stay held.")
+    if one.due:
+        prolong = f"`offhook user set USER@{one.cloud_id} --expires DATE`"
+        said.append(f"{one.due:,} accounts came due by their own date and stay held: {prolong} prolongs one.")
+    if one.rules:
+        said.append(f"{one.rules:,} rules log nobody out any more until they are changed.")
+    return " ".join(said)
 
 
 def _tell(record: dict[str, Any], said: str, *, json: bool) -> None:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from offhook.cli import asking, plan_view
-from offhook.cli.desk import open_desk
-from offhook.cli.exits import print_object, reported
+from offhook.cli.desk import desk_to_look, open_desk
+from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.options import DataOption, JsonOption, YesOption, author, examples, here, new_cloud_id
 from offhook.core.catalogue import KEYS
-from offhook.core.errors import Invalid
 from offhook.provider import template as templates
 from offhook.provider.imports import Manner
 from offhook.provider.planning import Plan
 from offhook.provider.subscriber import Subscriber
 from offhook.provider.tenant import Credential
+
+if TYPE_CHECKING:
+    from offhook.wiring import Desk
 
 app = typer.Typer(
     name="import",
@@ -77,7 +79,7 @@ def import_csv(
     Either all of it is good, or nothing changes. Asks only when users or settings that exist would change.
     """
     watch = plan_view.Stopwatch()
-    with reported(as_json=json), plan_view.opened(file) as stream, open_desk(data) as desk:
+    with reported(as_json=json), plan_view.opened(file) as stream, _desk(data, dry_run=dry_run) as desk:
         _check_host(host)
         text = None if template is None else asking.text_from(template, templates.MAX_BYTES)
         with watch.running(), plan_view.progress(stream) as tick:
@@ -107,10 +109,15 @@ def import_csv(
         _next_steps(somebody, data, app_made=app_made, lacks_host=lacks_host)
 
 
+def _desk(data: Path | None, *, dry_run: bool) -> AbstractContextManager[Desk]:
+    """A desk; where there is no data yet, a dry run has one that is gone afterwards."""
+    return desk_to_look(data) if dry_run else open_desk(data)
+
+
 def _check_host(host: str) -> None:
     key = KEYS.find("host")
     if host and key and (reason := key.fault(host)):
-        raise Invalid.at("--host", reason)
+        raise Misused(f"--host: {reason}")
 
 
 def _question(plan: Plan) -> str:

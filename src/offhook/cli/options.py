@@ -9,14 +9,14 @@ from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import typer
 
-from offhook.cli.exits import reported
+from offhook.cli.exits import as_misuse, reported
 from offhook.config import DataFolder
 from offhook.core.errors import Invalid, NotFound
-from offhook.core.login import CloudId, parse_field
+from offhook.core.login import CloudId, Login, parse_field
 from offhook.core.secret import Secret
 
 # The commands with which an installation begins. To all others, a data folder without data is a mistyped one.
-BEGINNINGS: Final = frozenset({"demo", "serve", "app create", "app apply", "tenant create", "import csv"})
+BEGINNINGS: Final = frozenset({"serve", "app create", "app apply", "tenant create", "import csv"})
 
 
 def _with_data(ctx: typer.Context, data: Path | None) -> Path | None:
@@ -25,12 +25,22 @@ def _with_data(ctx: typer.Context, data: Path | None) -> Path | None:
     called = ctx.command_path.split()
     begins = not BEGINNINGS.isdisjoint((called[-1], " ".join(called[-2:])))
     with reported(as_json=bool(ctx.params.get("json"))):
-        if not begins and not folder.database.exists():
+        if not begins and not _is_there(folder):
             raise NotFound(
                 f"There is no Offhook data in {folder.path}. Name another folder with --data, or begin with "
                 "`offhook app create`, `offhook import csv` or `offhook serve`."
             )
     return data
+
+
+def _is_there(folder: DataFolder) -> bool:
+    try:
+        folder.database.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise Invalid.at("--data", f"{folder.path} cannot be used as the data folder: {error.strerror}") from None
+    return True
 
 
 DataOption: TypeAlias = Annotated[
@@ -77,23 +87,32 @@ class Who(NamedTuple):
 
 
 def user(text: str) -> Who:
-    """Read USER@CLOUDID as the first field of the app's screen is read: the last `@` splits it. Raises Invalid."""
-    login = parse_field(text, Secret(""))
-    if not login.username:
-        raise Invalid.at("user", f"{text!r} names nobody; a user is written like ann@EXAMPLE")
+    """Read USER@CLOUDID as the first field of the app's screen is read: the last `@` splits it. Raises Misused."""
+    login = signing_in(text)
     return Who(login.cloud_id.name, login.username)
 
 
+def signing_in(text: str) -> Login:
+    """The same, with the star of the Cloud ID. Raises Misused."""
+    with as_misuse():
+        login = parse_field(text, Secret(""))
+        if not login.username:
+            raise Invalid.at("user", f"{text!r} names nobody; a user is written like ann@EXAMPLE")
+    return login
+
+
 def cloud_id(text: str) -> str:
-    """Read a Cloud ID; a star behind it makes no difference here. Raises Invalid."""
-    return CloudId.parse(text).name
+    """Read a Cloud ID; a star behind it makes no difference here. Raises Misused."""
+    with as_misuse():
+        return CloudId.parse(text).name
 
 
 def new_cloud_id(text: str) -> str:
-    """Read the Cloud ID of something that is to be made, which can have no star. Raises Invalid."""
-    found = CloudId.parse(text)
-    if found.editable:
-        raise Invalid.at("Cloud ID", f"{text} has a star behind it, which chooses a version: leave it out")
+    """Read the Cloud ID of something that is to be made, which can have no star. Raises Misused."""
+    with as_misuse():
+        found = CloudId.parse(text)
+        if found.editable:
+            raise Invalid.at("Cloud ID", f"{text} has a star behind it, which chooses a version: leave it out")
     return found.name
 
 

@@ -6,9 +6,9 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final, TextIO
 
 # The reader is gone; the disk behind it is full, or broken; it was never open for writing.
 _NOT_TAKEN: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
@@ -48,7 +48,60 @@ def taken() -> Iterator[None]:
         if error.errno not in _NOT_TAKEN:
             raise
         _drop_the_rest()
-        raise NotTaken("" if error.errno == errno.EPIPE else os.strerror(error.errno)) from None
+        raise _not_taken(error) from None
+
+
+class Outlived(io.FileIO):
+    """A stream that takes everything, and keeps to itself that nobody wants it any more; `lost` is what was said."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self.lost: OSError | None = None
+
+    def write(self, content: Any) -> int:  # noqa: ANN401 - what the library takes for bytes
+        """Write what somebody takes."""
+        if self.lost is None:
+            try:
+                return super().write(content) or 0
+            except OSError as error:
+                if error.errno not in _NOT_TAKEN:
+                    raise
+                self.lost = error
+        return memoryview(content).nbytes
+
+
+@contextmanager
+def outlived() -> Iterator[Callable[[], bool]]:
+    """What happens inside goes to its own end, whoever reads of it; tells whether nobody does any more.
+
+    For a conversation, whose other side knows nothing of our reader. Raises NotTaken after an end that was good.
+    """
+    usual = sys.stdout, sys.stderr
+    try:
+        raws = [Outlived(stream.fileno()) for stream in usual]
+    except (OSError, ValueError):
+        # Somebody in this process reads it.
+        yield lambda: False
+        return
+    sys.stdout, sys.stderr = map(_dressed, raws, usual)
+    try:
+        yield lambda: raws[0].lost is not None
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        sys.stdout, sys.stderr = usual
+    if raws[0].lost is not None:
+        raise _not_taken(raws[0].lost)
+
+
+def _dressed(raw: Outlived, usual: TextIO) -> TextIO:
+    usual.flush()
+    buffer, by_line = io.BufferedWriter(raw), raw.isatty() or usual is sys.stderr
+    return io.TextIOWrapper(buffer, encoding=usual.encoding, errors=usual.errors, line_buffering=by_line)
+
+
+def _not_taken(error: OSError) -> NotTaken:
+    return NotTaken("" if error.errno == errno.EPIPE else os.strerror(error.errno or 0))
 
 
 def _drop_the_rest() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,8 +11,9 @@ import platformdirs
 import typer
 
 from offhook.cli import phone_edit, phone_input, phone_run, phone_view
-from offhook.cli.exits import plain, print_object, reported
+from offhook.cli.exits import Misused, plain, print_object, reported
 from offhook.cli.options import JsonOption, RevealOption
+from offhook.cli.output import outlived
 from offhook.cli.phone_attempt import Attempt
 from offhook.cli.phone_input import Given
 from offhook.cli.phone_once import Once
@@ -54,7 +56,19 @@ app = typer.Typer(
 dials = typer.Typer(help="Quick dials of the user.", no_args_is_help=True, add_completion=False)
 app.add_typer(dials, name="dial")
 
-State = Annotated[Path | None, typer.Option(help="The folder of the phone; by default one in your home folder.")]
+
+def _folder(state: Path | None) -> Path | None:
+    """Somewhere a folder is, or can be."""
+    for path in (state, *state.parents) if state else ():
+        if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112 - never fails
+            raise typer.BadParameter(f"{path} is no folder.")
+    return state
+
+
+State = Annotated[
+    Path | None,
+    typer.Option(help="The folder of the phone; by default one in your home folder.", callback=_folder),
+]
 
 
 @app.command("sign-in", epilog=_CODES)
@@ -77,7 +91,8 @@ def sign_in(
     Example: offhook phone sign-in "ann@DEMO*" --portal https://portal.example.com
     """
     attempt = Attempt(_handset(state), Steps(None if json else phone_view.console_for()))
-    with reported(as_json=json, beside=attempt.report):
+    with outlived(), reported(as_json=json, beside=attempt.report):
+        phone_input.check_trust()
         saved = attempt.sign_in(
             Given(text, qr_image, password_stdin),
             phone_input.read_portal(portal),
@@ -159,7 +174,10 @@ def call(
     Example: offhook phone call start 204
     """
     begun = what is CallIs.START
-    _once(state, events.CallBegan(number or "100", incoming) if begun else events.CallEnded(number), json=json)
+    with reported(as_json=json):
+        if begun and not number:
+            raise Misused("Say who is called: offhook phone call start NUMBER")
+    _once(state, events.CallBegan(number, incoming) if begun else events.CallEnded(number), json=json)
 
 
 @dials.command("add", epilog=_CODES)
@@ -192,16 +210,18 @@ def run(state: State = None) -> None:
 
     Example: offhook phone run
     """
-    with reported():
+    with outlived() as unread, reported():
+        phone_input.check_trust()
         handset = _handset(state)
         with handset.alone():
-            phone_run.run(handset, phone_view.console_for())
+            phone_run.run(handset, phone_view.console_for(), unread)
 
 
 def _once(state: Path | None, event: Event, *, json: bool, asks: bool = False) -> None:
     """Let one thing happen to the phone; `asks`: an answer that is none is an error of this command."""
     once = Once(_handset(state), Steps(None if json else phone_view.console_for()))
-    with reported(as_json=json, beside=once.report):
+    with outlived(), reported(as_json=json, beside=once.report):
+        phone_input.check_trust()
         once.happen(event)
         if not json:
             console = phone_view.console_for()

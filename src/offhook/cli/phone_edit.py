@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from offhook.cli.exits import Misused
 from offhook.core.catalogue import KEYS
-from offhook.core.errors import Invalid, NotFound, Refused
+from offhook.core.errors import NotFound, Refused
 from offhook.core.keys import is_secret
 
 # Who the account is, and whose: these come with the sign-in and go with it.
@@ -31,14 +32,12 @@ def listed() -> str:
 
 
 def check(key: str, *, preference: bool = False) -> None:
-    """Raises NotFound when there is no such setting, Refused when it is not the user's, Invalid when it is no name."""
+    """Raises NotFound when there is no such setting, Refused when it is not the user's, Misused when it is no name."""
     if not key.strip() or "=" in key:
-        raise Invalid.at(
-            "key", f"{key[:80]!r} is no name of a setting; key and value are two words, as in codecOrder 8"
-        )
+        raise Misused(f"{key[:80]!r} is no name of a setting; key and value are two words, as in codecOrder 8.")
     if preference:
         if KEYS.find(key):
-            raise Invalid.at(key, "belongs to the account, and is no preference of the app: leave --preference out")
+            raise Misused(f"{key} belongs to the account, and is no preference of the app: leave --preference out.")
         if is_secret(key):
             raise Refused(f"{key} cannot be changed here: a preference is no place for a secret.")
         return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -11,13 +9,13 @@ import msgspec
 import typer
 
 from offhook.cli import asking
-from offhook.cli.exits import Misused, brief
+from offhook.cli.exits import Misused, as_misuse, brief
 from offhook.cli.phone_qr import read_qr
 from offhook.core import login, screen, signing
-from offhook.core.errors import Invalid
 from offhook.core.login import CloudId, Link, Login
 from offhook.core.screen import Classic, Screen, Shown, WhiteLabel
 from offhook.core.secret import Secret
+from offhook.phone import wire
 from offhook.phone.portal import Portal
 
 _MAX_KEY_BYTES: Final = 4096
@@ -57,7 +55,7 @@ def read_login(given: Given, shown: Shown) -> Login:
     text = read_qr(given.qr_image, shown.uri_scheme) if given.qr_image else given.text
     if text is None:
         text = _ask_first_field(given, shown)
-    with _as_misuse():
+    with as_misuse():
         if login.is_link(text, shown.uri_scheme):
             return _from_link(login.parse_link(text, shown.uri_scheme), given, shown)
         if not shown.username:
@@ -76,20 +74,26 @@ def read_key(text: str) -> str:
             raise Misused(
                 f"--portal-key takes a key such as ed25519:BASE64, or a file with one. {error.text}"
             ) from None
-    with _as_misuse():
+    with as_misuse():
         return signing.public_text(signing.parse_public(text))
 
 
 def read_portal(text: str) -> Portal:
     """The portal's address."""
-    with _as_misuse():
+    with as_misuse():
         return Portal.parse(text)
 
 
 def read_cloud_id(text: str) -> CloudId:
     """The Cloud ID that a white label has built in."""
-    with _as_misuse():
+    with as_misuse():
         return CloudId.parse(text)
+
+
+def check_trust() -> None:
+    """Raises Misused when the authorities that this machine trusts cannot be read."""
+    with as_misuse():
+        wire.system_trust()
 
 
 def _without(fixed: CloudId | None, text: str) -> str:
@@ -127,12 +131,3 @@ def _password(given: Given, shown: Shown) -> Secret:
     if not given.asks:
         return Secret("")
     return asking.known_password(brief(shown.password, _MOST_LABEL) or "Password")
-
-
-@contextmanager
-def _as_misuse() -> Iterator[None]:
-    """What is invalid here was given on the command line, and did not come from a server."""
-    try:
-        yield
-    except Invalid as invalid:
-        raise Misused(invalid.text) from None

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +25,7 @@ from offhook.phone.events import Event
 from offhook.phone.handset import Handset
 from offhook.phone.life import Life
 from offhook.phone.living import Surroundings, Web, live
+from offhook.phone.saved import Call, Saved
 from offhook.phone.states import State
 from offhook.phone.steps import Ended, Entered, Remarked, Shown, Waiting
 from offhook.phone.steps import Event as Told
@@ -38,13 +40,19 @@ class Ongoing(msgspec.Struct, frozen=True):
     since: float
     incoming: bool = False
 
+    def ended(self, now: float) -> Call:
+        """The call as a history has it, when it ends now."""
+        began_at = datetime.fromtimestamp(self.since, UTC)
+        return Call(self.number, began_at, max(round(now - self.since), 0), self.incoming)
+
 
 class Presence(msgspec.Struct, frozen=True):
-    """What is going on with the phone between two commands; `owed` is what waits for a safe moment."""
+    """What is going on with the phone between two commands, in whose hands; `owed`: news waits for a safe moment."""
 
+    owner: str = ""
     settings_open: bool = False
     calls: tuple[Ongoing, ...] = ()
-    owed: str = ""
+    owed: bool = False
 
     def events(self, now: float) -> Iterable[Event]:
         """What to tell a life that begins now."""
@@ -80,9 +88,9 @@ class Once:
         """Let this happen, and everything that it makes possible. Raises OffhookError."""
         with self.handset.alone():
             drawer = Drawer(self.handset.folder / _KEY, self.handset.vault.keystore, self.handset.files)
-            before = _load(drawer)
             now = time.time()
             life = self.handset.living(fresh=True)
+            before = self._presence(_load(drawer), life.saved, now)
             if life.saved is None and not life.over and not self.handset.kept.take_reports():
                 raise phone_view.nobody(self.handset.saved().left)
             script = Script([*before.events(now), *what, *_owed(before, what)])
@@ -90,6 +98,14 @@ class Once:
             self.remarks += self.handset.kept.remarks
             self.state = life.state
             _keep(drawer, _after(life, before, now))
+
+    def _presence(self, found: Presence, saved: Saved | None, now: float) -> Presence:
+        """What is going on; a call of the user before ended with that, and goes into that one's history."""
+        if saved is not None and found.owner == saved.owner:
+            return found
+        if found.calls:
+            self.handset.kept.add_calls(found.owner, tuple(call.ended(now) for call in found.calls))
+        return Presence()
 
     async def _live(self, life: Life, script: Script) -> None:
         async with Web(self._told) as web:
@@ -134,9 +150,9 @@ def _named(step: Ended, remarks: list[Diagnostic]) -> OffhookError:
 
 
 def _owed(presence: Presence, what: tuple[Event, ...]) -> Iterable[Event]:
-    """What was waiting is asked for again when something has just ended; the newest wins."""
+    """News that was waiting is asked for again when something has just ended; the newest wins."""
     if presence.owed and any(isinstance(event, events.SettingsClosed | events.CallEnded) for event in what):
-        yield events.SignOut() if presence.owed == "logout" else events.Button()
+        yield events.Button()
 
 
 def _after(life: Life, before: Presence, now: float) -> Presence:
@@ -144,8 +160,8 @@ def _after(life: Life, before: Presence, now: float) -> Presence:
         return Presence()
     known = {call.number: call.since for call in before.calls}
     calls = tuple(Ongoing(call.number, known.get(call.number, now), call.incoming) for call, _ in life.calls)
-    owed = "" if life.state is not State.WAITING else "logout" if life.farewell == "" else "refresh"
-    return Presence(life.settings_open, calls, owed)
+    owed = life.state is State.WAITING and life.farewell is None
+    return Presence(life.saved.owner, life.settings_open, calls, owed)
 
 
 def _load(drawer: Drawer) -> Presence:
@@ -157,7 +173,7 @@ def _load(drawer: Drawer) -> Presence:
 
 
 def _keep(drawer: Drawer, presence: Presence) -> None:
-    if presence == Presence():
+    if presence == Presence(presence.owner):
         drawer.remove(_KEY)
     else:
         drawer.put(_KEY, _KEY, msgspec.msgpack.encode(presence))

@@ -143,6 +143,7 @@ class Commands:
                 self._post(events.DialAdded(identity, name, uri))
             case ["settings", *way] if way in ([], ["open"], ["close"]):
                 self._settings = way == ["open"] or (not way and not self._settings)
+                self._say(f"The Settings page is {'open' if self._settings else 'closed'}.")
                 self._post(events.SettingsOpened() if self._settings else events.SettingsClosed())
             case ["call", *rest] if len(rest) <= 2:
                 self._toggle_call(rest)
@@ -160,15 +161,20 @@ class Commands:
     def _toggle_call(self, rest: list[str]) -> None:
         way = rest[0] if rest and rest[0] in {"start", "end"} else ""
         number = (rest[1:] if way else rest)[:1]
-        self._call = way == "start" or (not way and not self._call)
-        if self._call:
-            self._post(events.CallBegan(number[0] if number else "100"))
+        begins = way == "start" or (not way and not self._call)
+        if begins and not number:
+            self._say("Say who is called: call start NUMBER")
+        elif begins:
+            self._say(f"A call with {plain(number[0])} begins.")
+            self._post(events.CallBegan(number[0]))
         else:
+            self._say("The call is over." if self._call else "There is no call that could end.")
             self._post(events.CallEnded(number[0] if number else ""))
+        self._call = begins and (self._call or bool(number))
 
 
-def run(handset: Handset, console: Console) -> None:
-    """Run a phone until it is closed, or signed out with nothing left to report. Raises OffhookError."""
+def run(handset: Handset, console: Console, unread: Callable[[], bool]) -> None:
+    """Run a phone until it is closed, signed out with nothing left to report, or `unread`. Raises OffhookError."""
     opened = handset.saved()
     if opened.saved is None and not handset.kept.take_reports():
         raise phone_view.nobody(opened.left)
@@ -176,17 +182,24 @@ def run(handset: Handset, console: Console) -> None:
     if console.is_terminal:
         # A screen of its own: what is typed would push a picture among other lines out of its place.
         with Live(console=console, get_renderable=panel.screen, auto_refresh=False, screen=True) as panel.live:
-            asyncio.run(_run(handset, panel))
+            asyncio.run(_run(handset, panel, unread))
         panel.live = None
         console.print(panel.table())
     else:
-        asyncio.run(_run(handset, panel))
+        asyncio.run(_run(handset, panel, unread))
 
 
-async def _run(handset: Handset, panel: Panel) -> None:
+async def _run(handset: Handset, panel: Panel, unread: Callable[[], bool]) -> None:
     loop, mail = asyncio.get_running_loop(), Mailbox()
-    async with Web(panel) as web:
-        around = Surroundings(web, Edge(handset.act, panel), mail, NoUserAgent())
+
+    def told(event: Told) -> None:
+        panel(event)
+        if unread():
+            # Nobody sees it any more: it goes once what is under way is over.
+            mail.post(events.Quit())
+
+    async with Web(told) as web:
+        around = Surroundings(web, Edge(handset.act, told), mail, NoUserAgent())
         life = asyncio.ensure_future(live(handset.living().run(), around))
 
         def close() -> None:

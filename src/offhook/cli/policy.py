@@ -24,12 +24,11 @@ from offhook.cli.options import (
     YesOption,
     examples,
     here,
+    signing_in,
     who_decides,
 )
 from offhook.cli.options import cloud_id as parse_cloud_id
 from offhook.core.errors import Conflict
-from offhook.core.login import parse_field
-from offhook.core.secret import Secret
 from offhook.policy import document
 from offhook.provider.explain import Asked
 from offhook.provider.policyversion import PolicyVersion, State
@@ -245,7 +244,7 @@ def at(
 ) -> None:
     """Show what a user got at some time, by the policy of then: the user and the app are as they are now."""
     with reported(as_json=json), open_desk(data) as desk:
-        login = parse_field(who, Secret(""))
+        login = signing_in(who)
         name = login.cloud_id.name
         is_number = when.isascii() and when.isdecimal() and len(when) < 10
         moment_s = None if is_number else moment("WHEN", when)

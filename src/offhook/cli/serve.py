@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from offhook.cli.exits import reported
+from offhook.cli.exits import as_misuse, reported
 from offhook.cli.options import DataOption
 
 if TYPE_CHECKING:
@@ -55,18 +56,25 @@ def serve(
 
     console = Console(stderr=True, soft_wrap=True)
     with reported():
-        if (tls_cert is None) != (tls_key is None):
-            raise Invalid.at("--tls-cert", "needs --tls-key, and the other way round")
-        _readable("--tls-cert", tls_cert)
-        _readable("--tls-key", tls_key)
-        address = Listen.parse(listen)
-        url = public_url.rstrip("/") or address.url(tls=tls_cert is not None)
-        named = _named(role, address, public_url.rstrip("/"), provider_url.rstrip("/"), url)
-        _check(console, "--public-url", public_url.rstrip("/"))
-        _check(console, "--provider-url", provider_url.rstrip("/"))
-        serving = Serving(address, named, tls_cert, tls_key, parse_networks(trust_proxy or []))
+        with as_misuse():
+            if (tls_cert is None) != (tls_key is None):
+                raise Invalid.at("--tls-cert", "needs --tls-key, and the other way round")
+            _readable("--tls-cert", tls_cert)
+            _readable("--tls-key", tls_key)
+            address = Listen.parse(listen)
+            url = public_url.rstrip("/") or address.url(tls=tls_cert is not None)
+            named = _named(role, address, public_url.rstrip("/"), provider_url.rstrip("/"), url)
+            _check(console, "--public-url", public_url.rstrip("/"))
+            _check(console, "--provider-url", provider_url.rstrip("/"))
+            serving = Serving(address, named, tls_cert, tls_key, parse_networks(trust_proxy or []))
+            folder = DataFolder.choose(data).make()
+        if tls_cert and url.startswith("http:"):
+            _warn(console, "--public-url: is http, and this server speaks https only: no phone gets through to it")
+        for key in (tls_key, *folder.keys.iterdir()):
+            if key and key.stat().st_mode & stat.S_IROTH:
+                _warn(console, f"{key} can be read by every user of this machine; mend it: chmod o-r {key}")
         rooms = {Role.BOTH: wiring.ROOMS, Role.PORTAL: ("portal",), Role.PROVIDER: ("provider",)}[role]
-        with wiring.service(DataFolder.choose(data).make(), serving, rooms) as server:
+        with wiring.service(folder, serving, rooms) as server:
             asyncio.run(server.run(lambda: console.print(f"Serving [bold]{role}[/] at {url} (Ctrl-C ends)")))
 
 
@@ -106,4 +114,8 @@ def _check(console: Console, option: str, url: str) -> None:
     except Invalid as error:
         raise Invalid.at(option, error.faults[0].text) from None
     for remark in remarks:
-        console.print(Text.assemble(("Warning: ", "yellow"), f"{option}: {remark.text}"))
+        _warn(console, f"{option}: {remark.text}")
+
+
+def _warn(console: Console, text: str) -> None:
+    console.print(Text.assemble(("Warning: ", "yellow"), text))

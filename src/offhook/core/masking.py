@@ -13,10 +13,18 @@ from offhook.core.kinds import WebAddress
 from offhook.core.secret import MASK
 
 _BODY: Final = "PostData"
+_HIDDEN: Final = rf"\g<before>{MASK}@"
 # A placeholder names a secret and is none; neither is a mask.
 _OPEN: Final = re.compile(rf"(?:%[A-Za-z_][A-Za-z0-9_.\-]*(?:\[[^\[\]%]*\])?%|{re.escape(MASK)})*")
-_USER: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)[^/?#]*@")
-_WEB: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+# What everybody knows who knows the app at all.
+_PUBLIC: Final = frozenset({"cloud_id"})
+_USER: Final = re.compile(r"(?P<scheme>(?:(?<![A-Za-z0-9+.\-])[A-Za-z][A-Za-z0-9+.\-]*:)?//)[^/?#]*@")
+# `user:password@` wherever it may stand: bare, or behind a scheme whose own colon is no part of it.
+_PASSWORD: Final = re.compile(
+    r"(?P<before>(?:^|(?<=[\s<]))(?:(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//|(?i:sips?|tel|xmpp|mailto|csc):)?+)"
+    r"[^\s<@:/?#]*:[^\s</?#]*@"
+)
+_WEB: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]*:)?//")
 _BEHIND: Final = re.compile(r"(?P<address>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?", re.DOTALL)
 _FORM: Final = re.compile(r"[^\s=&<{\[\"]+=[^&]*(?:&[^\s=&<{\[\"]+=[^&]*)*", re.DOTALL)
 
@@ -29,7 +37,7 @@ def masked(key: str, content: str) -> str:
         return MASK
     if _is_address(key, content):
         return _address(content)
-    return _body(content) if _is_body(key) else content
+    return _body(content) if _is_body(key) else _PASSWORD.sub(_HIDDEN, content)
 
 
 def _is_address(key: str, content: str) -> bool:
@@ -42,10 +50,11 @@ def _is_body(key: str) -> bool:
 
 
 def _address(content: str) -> str:
-    found = _BEHIND.fullmatch(_USER.sub(rf"\g<scheme>{MASK}@", content, count=1))
+    found = _BEHIND.fullmatch(content)
     assert found is not None, "every text has such parts"
     query, fragment = found["query"], found["fragment"]
-    return found["address"] + ("?" + _pairs(query[1:]) if query else "") + (f"#{MASK}" if fragment else "")
+    address = _PASSWORD.sub(_HIDDEN, _USER.sub(rf"\g<scheme>{MASK}@", found["address"], count=1))
+    return address + ("?" + _pairs(query[1:]) if query else "") + (f"#{MASK}" if fragment else "")
 
 
 def _body(content: str) -> str:
@@ -71,12 +80,12 @@ def _has_no_texts(told: object) -> bool:
 
 
 def _pairs(form: str) -> str:
-    """Names stay, and values that are placeholders."""
+    """Names stay, and values that are placeholders; a name without a value may be a token that ends in `=`."""
     return "&".join(map(_pair, form.split("&")))
 
 
 def _pair(pair: str) -> str:
     name, equals, value = pair.partition("=")
-    if not equals:
-        return pair if _OPEN.fullmatch(pair) else MASK
-    return f"{name}={value if _OPEN.fullmatch(value) else MASK}"
+    if not equals or not value.strip("="):
+        return pair if _OPEN.fullmatch(pair.rstrip("=")) else MASK
+    return f"{name}={value if name in _PUBLIC or _OPEN.fullmatch(value) else MASK}"

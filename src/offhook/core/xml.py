@@ -36,10 +36,13 @@ _REASONS: Final[Mapping[int, str]] = {
 _XML: Final = "{http://www.w3.org/XML/1998/namespace}"
 
 
-def parse(document: bytes | str, place: str = "document", limit_bytes: int = MAX_BYTES) -> etree._Element:
+def parse(
+    document: bytes | str, place: str = "document", limit_bytes: int = MAX_BYTES, *, instructions: bool = False
+) -> etree._Element:
     """The root of a well-formed document without a DTD (D6); raises Invalid that says where it breaks.
 
-    Entities are never resolved, nothing is fetched, comments and processing instructions are dropped.
+    Entities are never resolved, nothing is fetched, comments are dropped, and processing instructions
+    unless they are asked for.
     """
     encoded = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
     if len(encoded) > limit_bytes:
@@ -50,7 +53,7 @@ def parse(document: bytes | str, place: str = "document", limit_bytes: int = MAX
         load_dtd=False,
         huge_tree=False,
         remove_comments=True,
-        remove_pis=True,
+        remove_pis=not instructions,
         encoding="utf-8" if isinstance(document, str) else None,
     )
     try:

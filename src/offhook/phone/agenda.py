@@ -51,12 +51,17 @@ def after_success(began_s: float, now_s: float, interval_s: int, share: float = 
 
 def after_failure(due: Due, now_s: float, interval_s: int, retry_after_s: int | None, draw: float) -> Due:
     """Soon, and later each time, at most the interval or an hour; what the server asked for counts before that."""
-    if interval_s <= 0:
-        return msgspec.structs.replace(due, at_s=None, failures=due.failures + 1)
-    longest_s = min(FIRST_RETRY_S * 2 ** min(due.failures, _DOUBLINGS), LONGEST_RETRY_S, interval_s)
     not_before_s = now_s + (retry_after_s or 0)
+    if interval_s <= 0:
+        return Due(None, due.began_s, due.share, due.failures + 1, not_before_s)
+    longest_s = min(FIRST_RETRY_S * 2 ** min(due.failures, _DOUBLINGS), LONGEST_RETRY_S, interval_s)
     at_s = max(now_s + max(draw * longest_s, SHORTEST_S), not_before_s)
     return Due(at_s, due.began_s, due.share, due.failures + 1, not_before_s)
+
+
+def soon(due: Due, now_s: float) -> Due:
+    """As soon as the server allows it."""
+    return msgspec.structs.replace(due, at_s=max(now_s, due.not_before_s))
 
 
 def back_online(due: Due, now_s: float, draw: float) -> Due:

@@ -11,6 +11,7 @@ from offhook.core.dialplan import QuickDial
 from offhook.core.features import Features, gate
 from offhook.core.keys import is_secret
 from offhook.core.mergeable import Document, Value
+from offhook.phone.ownership import why_not_the_users
 from offhook.phone.saved import MAX_CALLS, Call, Saved, is_users, users_own
 
 
@@ -47,7 +48,8 @@ def restore(saved: Saved, found: Found) -> Saved:
     """The record with the backup in it, at the user's rank: locks and licences count, and what the user did since."""
     backup = found.backup
     features, _ = Features.received(saved.features)
-    account = mergeable.merge(saved.account, _unless_known(backup.account, saved.account), gate(features))
+    changes = {key: value for key, value in backup.account.items() if not why_not_the_users(key)}
+    account = mergeable.merge(saved.account, _unless_known(changes, saved.account), gate(features))
     preferences = mergeable.merge(saved.preferences, _unless_known(backup.preferences, saved.preferences))
     return msgspec.structs.replace(
         saved,
@@ -56,6 +58,17 @@ def restore(saved: Saved, found: Found) -> Saved:
         quick_dials=_with(saved.quick_dials, backup.quick_dials),
         history=_together(saved.history, backup.history),
         restored=found.digest,
+    )
+
+
+def join(older: Backup, newer: Backup) -> Backup:
+    """One backup that has all of both; where they differ, what the newer one says counts."""
+    dials = {item.id: item for item in (*older.quick_dials, *newer.quick_dials)}
+    return Backup(
+        account=older.account | newer.account,
+        preferences=older.preferences | newer.preferences,
+        quick_dials=tuple(dials.values()),
+        history=_together(newer.history, older.history),
     )
 
 

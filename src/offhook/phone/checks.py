@@ -146,8 +146,12 @@ def _fetch(service: str, request: Request, asking: Asking, *, known: bool = True
 def _read(parts: _Parts, asking: Asking) -> Checked:
     """All of the parts, or none of them."""
     for _, outcome in parts:
-        if isinstance(outcome, Useless | LogOut):
+        if isinstance(outcome, LogOut):
             return Checked(outcome, asking.news)
+    if useless := [outcome for _, outcome in parts if isinstance(outcome, Useless)]:
+        # Whoever asks for more time is obeyed, though another part may have failed for another reason.
+        longest_s = max((one.retry_after_s for one in useless if one.retry_after_s is not None), default=None)
+        return Checked(msgspec.structs.replace(useless[0], retry_after_s=longest_s), asking.news)
     found = asking.news
     try:
         for service, outcome in parts:

@@ -99,6 +99,10 @@ class Save(msgspec.Struct, frozen=True):
         return f"Save({self.saved!r}, {len(self.theme)} bytes)"
 
 
+class SetAside(msgspec.Struct, frozen=True):
+    """Set aside what cannot be read, before a record takes its place; the reply is where it lies then."""
+
+
 class KeepTheme(msgspec.Struct, frozen=True):
     """Put a theme package in place, before a record names it."""
 
@@ -203,6 +207,7 @@ Answer: TypeAlias = Response | NoAnswer
 # What the device does by itself, without waiting for anybody. Any of these may raise OffhookError inside the flow.
 DeviceCommand: TypeAlias = (
     Save
+    | SetAside
     | KeepTheme
     | Update
     | Tidy
@@ -218,7 +223,7 @@ DeviceCommand: TypeAlias = (
 # What whoever watches is told.
 Telling: TypeAlias = Skip | Enter | Show | Remark
 Command: TypeAlias = Fetch | FetchAll | Look | Draw | Wait | Register | Unregister | DeviceCommand | Telling
-DeviceReply: TypeAlias = tuple[Report, ...] | Found | None
+DeviceReply: TypeAlias = tuple[Report, ...] | Found | str | None
 Reply: TypeAlias = Answer | tuple[Answer, ...] | Moment | float | Event | DeviceReply
 
 Result = TypeVar("Result")
@@ -265,6 +270,13 @@ def take_reports() -> Flow[tuple[Report, ...]]:
     reports = yield TakeReports()
     assert isinstance(reports, tuple)
     return tuple(report for report in reports if isinstance(report, Report))
+
+
+def set_aside() -> Flow[str]:
+    """Where it lies now."""
+    aside = yield SetAside()
+    assert isinstance(aside, str)
+    return aside
 
 
 def take_backup(owner: str) -> Flow[Found | None]:

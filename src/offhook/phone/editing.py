@@ -14,6 +14,7 @@ from offhook.core.errors import Invalid, Refused
 from offhook.core.features import Features, gate
 from offhook.core.mergeable import Value
 from offhook.phone import assembly
+from offhook.phone.ownership import why_not_the_users
 from offhook.phone.saved import USER_SOURCE, Saved
 
 MAX_CONTENT: Final = 65536
@@ -29,8 +30,11 @@ class Edited(msgspec.Struct, frozen=True):
 def edit(saved: Saved, key: str, content: str, locale: str) -> Edited:
     """Set a key as the user.
 
-    Raises Invalid when the account cannot hold it or would not work with it, Refused when a lock or licence forbids it.
+    Raises Invalid when the account cannot hold it or would not work with it, Refused when a lock or licence forbids it,
+    or when the key is the provider's alone.
     """
+    if reason := why_not_the_users(key):
+        raise Refused(f"{key} cannot be changed here: {reason}.")
     value = Value(content, mergeable.USER, USER_SOURCE)
     Invalid.unless_empty(accountxml.faults({key: value}))
     if len(content) > MAX_CONTENT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ class Files(Protocol):
 
     def write(self, path: Path, content: bytes) -> None:
         """Write a file anew, readable for nobody else; not yet safe from a loss of power."""
+
+    def copy(self, path: Path, name: Path) -> None:
+        """Write a file's content anew under another name, however long it is; not yet safe from a loss of power."""
 
     def sync(self, path: Path) -> None:
         """Make the content of a file safe, or the names in a folder."""
@@ -47,6 +51,14 @@ def put(files: Files, path: Path, content: bytes) -> None:
     move(files, unfinished, path)
 
 
+def duplicate(files: Files, path: Path, name: Path) -> None:
+    """Give a file a copy, of which a crash leaves all or nothing under that name."""
+    unfinished = name.with_name(name.name + UNFINISHED)
+    files.copy(path, unfinished)
+    files.sync(unfinished)
+    move(files, unfinished, name)
+
+
 def move(files: Files, path: Path, name: Path) -> None:
     """Rename a file within its file system so that a crash cannot undo it later."""
     files.rename(path, name)
@@ -69,6 +81,12 @@ class Disk:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
+
+    def copy(self, path: Path, name: Path) -> None:
+        with in_words(name):
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as copy, path.open("rb") as file:
+                shutil.copyfileobj(file, copy)
 
     def sync(self, path: Path) -> None:
         with in_words(path):

@@ -19,10 +19,10 @@ from offhook.core.placeholders import Scope
 from offhook.core.screen import Screen, Shown
 from offhook.phone import assembly, logout, trust
 from offhook.phone.assembly import Received
-from offhook.phone.commands import Flow, KeepTrust, Save
+from offhook.phone.commands import Flow, KeepTrust, Remark, Save, Unregister, set_aside
 from offhook.phone.device import Device
 from offhook.phone.portal import Portal
-from offhook.phone.saved import Saved
+from offhook.phone.saved import Saved, owner
 from offhook.phone.stopped import Stopped, usable
 from offhook.phone.talk import ACCOUNT_PART, BASE, GLOBAL_PART, KEY, SCREEN, THEME, Talk
 from offhook.phone.trust import Trust
@@ -55,13 +55,14 @@ def sign_in(
     pinned: str = "",
     trusted: Trust = UNMET,
     earlier: Saved | None = None,
+    trouble: str = "",
     shown: Shown | None = None,
     strict: bool = False,
 ) -> Flow[Saved]:
     """Ask for base and theme together, then the global part, then the account part; save once, when all have succeeded.
 
     `pinned` is the portal's key, where a person says it; `trusted` what the phone knows of the portal; `earlier` what
-    it has saved; `shown` the screen on which the user signs in. Raises Stopped.
+    it has saved, `trouble` why that cannot be read; `shown` the screen on which the user signs in. Raises Stopped.
     """
     talk = Talk(portal, device, strict=strict)
     with talk.noted():
@@ -71,23 +72,30 @@ def sign_in(
         scope = _scope(login, device)
         common = yield from _global_part(talk, app, scope)
         own = yield from _account_part(talk, app, scope, login)
-        before = earlier if earlier and earlier.is_of(login) and not earlier.leaving else None
-        if earlier and not earlier.is_of(login):
-            talk.remarks.append(Diagnostic("phone", f"{earlier.username}@{earlier.cloud_id} was signed in here before"))
+        known_as = _known_as(own) or login.username
+        is_back = earlier is not None and earlier.owner == owner(portal.url, login.cloud_id, known_as)
+        before = earlier if earlier and is_back and not earlier.leaving else None
+        if earlier and not is_back:
+            talk.remarks.append(
+                Diagnostic(
+                    "phone",
+                    f"{earlier.username}@{earlier.cloud_id} was signed in here before, and is signed out by this",
+                )
+            )
         saved = _record(talk, login, known.key, Received(app, package, common, own), now=now, earlier=before)
+        saved = msgspec.structs.replace(saved, known_as="" if known_as == login.username else known_as)
         if earlier:
             yield KeepTrust(earlier.portal, trust.of_record(earlier), earlier=True)
         if earlier and not before:
-            yield from _make_room(earlier, device, strict=strict)
+            saved = logout.succeed(saved, earlier)
+        if trouble:
+            # Not before there is something to take its place: a sign-in that fails leaves the phone as it was.
+            aside = yield from set_aside()
+            yield Remark(Diagnostic("vault", f"could not be opened ({trouble}) and was set aside as {aside}"))
         yield Save(saved, package)
+    if earlier and not before:
+        yield Unregister()
     return saved
-
-
-def _make_room(earlier: Saved, device: Device, *, strict: bool) -> Flow[None]:
-    """Whoever was signed in before is signed out properly; the new record then takes the place of the old one."""
-    if earlier.leaving is None:
-        earlier = yield from logout.decide(earlier, "")
-    yield from logout.leave(earlier, device, strict=strict)
 
 
 def initial_screen(
@@ -165,6 +173,12 @@ def _account_part(talk: Talk, app: Base, scope: Scope, login: Login) -> Flow[Rea
     return own
 
 
+def _known_as(own: Reading) -> str:
+    """The user's name as the provider writes it; a text of the portal's would make one user of all."""
+    told = own.values.get("cloud_username")
+    return told.content if told and not told.markup else ""
+
+
 def _record(talk: Talk, login: Login, key: str, received: Received, *, now: datetime, earlier: Saved | None) -> Saved:
     """What to save, unless the app could not work with the account."""
     whole = assembly.assemble(received, earlier)
@@ -191,6 +205,7 @@ def _record(talk: Talk, login: Login, key: str, received: Received, *, now: date
         diagnostics=tuple(dict.fromkeys(talk.remarks)),
         history=earlier.history if earlier else (),
         restored=earlier.restored if earlier else "",
+        predecessors=earlier.predecessors if earlier else (),
     )
 
 

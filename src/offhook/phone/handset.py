@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, assert_never
 
-from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Conflict, Invalid, NotFound
 from offhook.core.login import CloudId, Login
 from offhook.core.screen import Shown
@@ -30,8 +29,8 @@ from offhook.phone.commands import (
     KeepTrust,
     PutBackup,
     PutReport,
-    Remark,
     Save,
+    SetAside,
     TakeBackup,
     TakeReports,
     Tidy,
@@ -47,7 +46,7 @@ from offhook.phone.keystore import FileKeystore, Keystore
 from offhook.phone.life import Life
 from offhook.phone.portal import Portal
 from offhook.phone.portals import Portals
-from offhook.phone.restoring import restore
+from offhook.phone.restoring import move_in
 from offhook.phone.saved import Saved
 from offhook.phone.vault import Opened, Vault
 
@@ -114,25 +113,23 @@ class Handset:
     ) -> Flow[Saved]:
         """The conversation of a sign-in, with what the user left behind here; to be driven while `alone`.
 
-        `shown` is the screen on which it begins. A vault that cannot be read is set aside first.
+        `shown` is the screen on which it begins. A vault that cannot be read is set aside when all else is done.
         """
         opened = self.vault.load()
-        if opened.trouble:
-            aside = self.vault.set_aside()
-            yield Remark(Diagnostic("vault", f"could not be opened ({opened.trouble}) and was set aside as {aside}"))
-        trusted = self.portals.find(portal.url)
+        device, trusted = self.device(), self.portals.find(portal.url)
         saved = yield from sign_in(
             login,
             portal,
-            self.device(),
+            device,
             self.clock(),
             pinned=pinned,
             trusted=trusted,
             earlier=opened.saved,
+            trouble=opened.trouble,
             shown=shown,
             strict=strict,
         )
-        return (yield from restore(saved))
+        return (yield from move_in(saved, device, strict=strict))
 
     def living(self, *, fresh: bool = False, strict: bool = False) -> Life:
         """The life of this phone from now on, to be driven while `alone`; `fresh` as in `Life`. Raises as `saved`."""
@@ -143,6 +140,8 @@ class Handset:
         match command:
             case Save(saved=saved, theme=package):
                 self.vault.save(saved, package)
+            case SetAside():
+                return str(self.vault.set_aside())
             case KeepTheme(package=package):
                 self.vault.keep_theme(package)
             case Update(saved=saved):

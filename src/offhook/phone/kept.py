@@ -15,9 +15,10 @@ import msgspec
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid
 from offhook.core.secret import Secret
-from offhook.phone.backup import Backup, Found
+from offhook.phone.backup import Backup, Found, join
 from offhook.phone.drawer import Drawer
 from offhook.phone.reports import Report
+from offhook.phone.saved import Call
 
 MAX_REPORTS: Final = 100
 
@@ -56,6 +57,11 @@ class Kept:
     def put_backup(self, owner: str, backup: Backup) -> None:
         """Keep a user's backup in the place of an older one."""
         self.backups.put(_key(owner), _name(owner), msgspec.msgpack.encode(backup))
+
+    def add_calls(self, owner: str, calls: tuple[Call, ...]) -> None:
+        """Write calls into the backup of a user who is not signed in any more."""
+        found = self.take_backup(owner)
+        self.put_backup(owner, join(found.backup if found else Backup(), Backup(history=calls)))
 
     def drop_backup(self, owner: str) -> None:
         """The backup is in the record now."""

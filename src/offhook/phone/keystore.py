@@ -23,6 +23,9 @@ class Keystore(Protocol):
     def make(self) -> bytes:
         """A new key, kept from now on; one that could not be used is set aside, never overwritten."""
 
+    def set_aside(self, name: str) -> None:
+        """Keep what cannot be used as a key under the name of what was locked with it."""
+
 
 class FileKeystore:
     """A key in a file that nobody else can read: for machines without a better place."""
@@ -44,6 +47,11 @@ class FileKeystore:
         key = os.urandom(KEY_BYTES)
         files.put(self.files, path, key)
         return key
+
+    def set_aside(self, name: str) -> None:
+        aside = self.path.with_name(f"{KEY_FILE}.{name}")
+        if self._content() is not None and aside.name not in self.files.names(self.folder):
+            files.move(self.files, self.path, aside)
 
     def _content(self) -> bytes | None:
         return self.files.read(self.path, KEY_BYTES + 1)

@@ -39,7 +39,7 @@ from offhook.phone.editing import Edited
 from offhook.phone.events import Event, TimePassed
 from offhook.phone.news import News
 from offhook.phone.postbox import Postbox
-from offhook.phone.restoring import restore
+from offhook.phone.restoring import move_in
 from offhook.phone.saved import Call, Left, Saved
 from offhook.phone.states import State, move
 
@@ -55,8 +55,8 @@ class Life:
     """
 
     __slots__ = (
-        *("calls", "device", "due", "farewell", "fresh", "left", "log_out_s", "news", "over", "post", "saved"),
-        *("services", "settings_open", "state", "strict"),
+        *("calls", "device", "due", "farewell", "fresh", "left", "log_out_s", "move_in_s", "news", "over", "post"),
+        *("saved", "services", "settings_open", "state", "strict"),
     )
 
     def __init__(self, device: Device, saved: Saved | None, *, fresh: bool = False, strict: bool = False) -> None:
@@ -67,7 +67,7 @@ class Life:
         # What waits for a safe moment: news of the services; a logout, by its message.
         self.news = News()
         self.farewell = leaving.message if leaving else None
-        self.log_out_s = 0.0
+        self.log_out_s = self.move_in_s = 0.0
         self.settings_open = False
         self.calls: tuple[tuple[events.CallBegan, float], ...] = ()
         self.due: dict[Check, Due] = {}
@@ -91,10 +91,13 @@ class Life:
     def _start(self) -> Flow[None]:
         """Take over what an earlier start left behind, and plan what is to be asked (D9)."""
         now_s = (yield from look()).monotonic_s
+        if self.saved is not None and self.farewell is None:
+            yield from self._move_in(self.saved, now_s)
         self.post.collect((yield from take_reports()), now_s)
         if self.saved is None or self.farewell is not None:
+            # A call may be in progress already, and nothing is done before that is known.
+            yield from self._catch_up()
             return
-        self.saved = yield from restore(self.saved)
         yield Register(self.saved.account)
         if not self.fresh:
             yield from self.post.begin_tokens(self.saved, self.device, now_s, strict=self.strict)
@@ -103,6 +106,15 @@ class Life:
             planned = agenda.after_success(now_s, now_s, interval_s, share)
             self.due[check] = planned if self.fresh or not interval_s else agenda.at_once(now_s)
 
+    def _move_in(self, saved: Saved, now_s: float) -> Flow[None]:
+        self.saved = yield from move_in(saved, self.device, strict=self.strict)
+        self.move_in_s = now_s + DISK_RETRY_S
+
+    def _catch_up(self) -> Flow[None]:
+        """Take note of what has happened already."""
+        while not self.over and not isinstance(event := (yield from wait(0.0)), TimePassed):
+            yield from self._meet(event)
+
     def _next_s(self) -> float | None:
         """The moment of the next thing to do; nothing is asked for an account that is to go."""
         return min((at_s for at_s in (*self._asked_s(), self.post.next_s()) if at_s is not None), default=None)
@@ -110,6 +122,8 @@ class Life:
     def _asked_s(self) -> Iterator[float | None]:
         if self.farewell is None:
             yield from (due.at_s for due in self.due.values())
+            if self.saved is not None and self.saved.predecessors:
+                yield self.move_in_s
         elif self.saved is not None and not self.calls:
             yield self.log_out_s
 
@@ -119,6 +133,9 @@ class Life:
             due = {check for check, planned in self.due.items() if planned.is_over(now_s)}
             if due:
                 yield from self._ask(due)
+            if self.saved.predecessors and self.move_in_s <= now_s:
+                yield from self._move_in(self.saved, now_s)
+                self.post.collect((yield from take_reports()), now_s)
         if not self.over:
             yield from self._settle()
         yield from self.post.deliver()
@@ -129,11 +146,15 @@ class Life:
         """Ask the services that are due, and take note of what happened while we waited for their answers."""
         yield from self._enter(State.REPROVISIONING)
         for check in Check:
-            over_the_portals = check is Check.GLOBAL and Check.PORTAL in due and self.news.app is not None
-            if (check in due or (over_the_portals and check in self.due)) and self.farewell is None:
+            if (check in due or (yield from self._is_wanted_at_once(check, due))) and self.farewell is None:
                 yield from self._check(check)
-        while not self.over and not isinstance(event := (yield from wait(0.0)), TimePassed):
-            yield from self._meet(event)
+        yield from self._catch_up()
+
+    def _is_wanted_at_once(self, check: Check, due: Collection[Check]) -> Flow[bool]:
+        """What lies over the portal's part is asked for with it, when that is new and the server allows."""
+        if check is not Check.GLOBAL or Check.PORTAL not in due or self.news.app is None or check not in self.due:
+            return False
+        return self.due[check].not_before_s <= (yield from look()).monotonic_s
 
     def _check(self, check: Check) -> Flow[None]:
         assert self.saved is not None
@@ -141,7 +162,7 @@ class Life:
         checked = yield from checks.ask(check, Asking(self.saved, self.news, self.services))
         self.news = checked.news
         if isinstance(checked.outcome, LogOut):
-            self.farewell = checked.outcome.message
+            yield from self._decide(checked.outcome.message)
         else:
             yield from self._plan(check, began_s, checked.outcome)
 
@@ -212,6 +233,13 @@ class Life:
             yield Register(after.account)
         yield from self._replan()
 
+    def _decide(self, message: str) -> Flow[None]:
+        """The account is to go, which is kept at once: a call may take long, and the app may be closed meanwhile."""
+        if self.saved is not None and self.farewell is None:
+            self.farewell = message
+            self.saved = logout.decide(self.saved, message)
+            yield from _quietly(Update(self.saved))
+
     def _log_out(self, saved: Saved, message: str) -> Flow[None]:
         """All the steps of D13; a disk that does not play along only delays them."""
         now_s = (yield from look()).monotonic_s
@@ -219,8 +247,6 @@ class Life:
             return
         yield from self._enter(State.LOGGING_OUT)
         try:
-            if saved.leaving is None:
-                saved = self.saved = yield from logout.decide(saved, message)
             saved = self.saved = yield from logout.leave(saved, self.device, strict=self.strict)
             self.left = yield from logout.erase(saved)
         except OffhookError as error:
@@ -265,7 +291,7 @@ class Life:
                     self.due[check] = agenda.back_online(due, now_s, (yield from draw()))
                 self.post.hurry(now_s)
             case events.SignOut():
-                self.farewell = self.farewell or ""
+                yield from self._decide("")
             case edit:
                 yield from self._edit(edit, now_s)
 
@@ -278,28 +304,30 @@ class Life:
             if self.saved is not None:
                 lasted_s = max(round(now_s - began_s), 0)
                 began_at = wall - timedelta(seconds=lasted_s)
-                self.saved = self.saved.with_call(Call(call.number, began_at, lasted_s, call.incoming))
+                kept = self.saved.with_call(Call(call.number, began_at, lasted_s, call.incoming))
+                self.saved = logout.back_up_again(kept)
         if over and self.saved is not None:
             yield from _quietly(Update(self.saved))
 
     def _edit(self, event: events.Edit | events.DialAdded, now_s: float) -> Flow[None]:
-        """A change of the user's; a changed account is asked for again (D9)."""
+        """A change of the user's; a changed account is asked for again (D9), as soon as the server allows (D11)."""
         if self.saved is None or self.state is State.LOGGING_OUT:
             yield Show("Nobody is signed in on this phone.")
             return
         before = self.saved
         try:
             edited = _edited(before, event, self.device.locale)
-            yield Update(edited.saved)
+            after = logout.back_up_again(edited.saved)
+            yield Update(after)
         except OffhookError as error:
             yield Show(error.text)
             return
-        self.saved = edited.saved
+        self.saved = after
         for remark in edited.remarks:
             yield Remark(remark)
-        yield from self._changed(before, edited.saved)
+        yield from self._changed(before, after)
         if isinstance(event, events.Edit) and not event.preference and Check.ACCOUNT in self.due:
-            self.due[Check.ACCOUNT] = msgspec.structs.replace(self.due[Check.ACCOUNT], at_s=now_s)
+            self.due[Check.ACCOUNT] = agenda.soon(self.due[Check.ACCOUNT], now_s)
 
 
 def _dialled(number: str) -> str:

@@ -107,6 +107,9 @@ def apply(saved: Saved, news: News, locale: str) -> Applied:
         remarks.extend(news.own.diagnostics)
     Invalid.unless_empty(assembly.missing(after.account, locale))
     validators = _current({**saved.validators, **news.validators}, saved, after)
+    if news.app and not news.common:
+        # The whole of it is wanted, to be laid over the new base.
+        validators.pop(GLOBAL_PART, None)
     return Applied(msgspec.structs.replace(after, validators=validators), tuple(remarks))
 
 

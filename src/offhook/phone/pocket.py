@@ -19,6 +19,7 @@ from offhook.phone.commands import (
     PutBackup,
     PutReport,
     Save,
+    SetAside,
     TakeBackup,
     TakeReports,
     Tidy,
@@ -58,7 +59,7 @@ class Pocket:
                 return _found((self._backups or {}).get(owner))
             case DropBackup(owner=owner):
                 (self._backups or {}).pop(owner, None)
-            case KeepTheme() | KeepTrust() | Tidy():
+            case KeepTheme() | KeepTrust() | SetAside() | Tidy():
                 pass
             case _:
                 assert_never(command)

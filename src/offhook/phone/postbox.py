@@ -68,8 +68,7 @@ class Postbox:
     def hurry(self, now_s: float) -> None:
         """Try everything as soon as the servers allow it."""
         for key, letter in self.letters.items():
-            due = msgspec.structs.replace(letter.due, at_s=max(now_s, letter.due.not_before_s))
-            self.letters[key] = msgspec.structs.replace(letter, due=due)
+            self.letters[key] = msgspec.structs.replace(letter, due=agenda.soon(letter.due, now_s))
 
     def deliver(self) -> Flow[None]:
         """Try everything that is due."""

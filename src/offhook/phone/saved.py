@@ -12,7 +12,7 @@ from offhook.core import mergeable
 from offhook.core.base import Reprovisioning
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.dialplan import QuickDial
-from offhook.core.login import CloudId, Login
+from offhook.core.login import CloudId
 from offhook.core.mergeable import Document, Value
 from offhook.core.webservice import Response
 
@@ -58,10 +58,9 @@ class Leaving(msgspec.Struct, frozen=True):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """What a phone keeps of an account that is gone: the portal and its pin, and the words for the sign-in screen."""
+    """What a phone keeps of an account that is gone: the portal, and the words for the sign-in screen."""
 
     portal: str
-    portal_key: str
     message: str = ""
 
 
@@ -71,7 +70,9 @@ class Saved(msgspec.Struct, frozen=True):
     `services` are the definitions that came beside the account; `theme` names its package by digest; `portal_key` is
     the key that was pinned. The password that the user typed is not part of it, unless it is the SIP password itself,
     because the portal names no account service. `history` has the latest call first; `leaving` is there from the moment
-    a logout is decided; `restored` names the backup that is in this record already.
+    a logout is decided; `restored` names the backup that is in this record already; `predecessors` are the records of
+    those who were signed in before, whose logout is not finished. `username` is what was typed; `known_as` is what the
+    provider calls the user, where that is something else.
     """
 
     cloud_id: CloudId
@@ -94,33 +95,42 @@ class Saved(msgspec.Struct, frozen=True):
     history: tuple[Call, ...] = ()
     leaving: Leaving | None = None
     restored: str = ""
+    predecessors: tuple[Saved, ...] = ()
+    known_as: str = ""
 
     def __repr__(self) -> str:
         return f"Saved({self.username}@{self.cloud_id}, {len(self.account.keys)} keys)"
 
-    def is_of(self, login: Login) -> bool:
-        """Whether this was saved by the same user of the same app; Live and Editable are the same app."""
-        return self.owner == owner(login.cloud_id, login.username)
-
     @property
     def owner(self) -> str:
         """Whose record this is."""
-        return owner(self.cloud_id, self.username)
+        return owner(self.portal, self.cloud_id, self.known_as or self.username)
 
     def with_call(self, call: Call) -> Saved:
         """The record with one more call in its history, of which the oldest go when there are too many."""
         return msgspec.structs.replace(self, history=(call, *self.history)[:MAX_CALLS])
 
 
-def owner(cloud_id: CloudId, username: str) -> str:
-    """One user of one app: Live and Editable are the same app, and a username has no upper and lower case."""
-    return f"{cloud_id.name}\n{username.casefold()}"
+def owner(portal: str, cloud_id: CloudId, username: str) -> str:
+    """One user of one app at one portal: Live and Editable are the same app.
+
+    Whether upper and lower case are the same is for the provider to say: the name counts as the provider writes it,
+    and as it was typed where it does not say. So a capital that the keyboard put there makes nobody else of a user,
+    and nobody gets what belongs to a namesake.
+    """
+    return f"{portal}\n{cloud_id.name}\n{username}"
 
 
 def users_own(document: Document) -> dict[str, Value]:
-    """The values that the user chose and that are in force."""
+    """The values that the user chose: those in force, and those that a lock or a missing licence keeps out for now."""
+    out = {
+        key: refusal.value
+        for key, refusals in document.kept_out.items()
+        for refusal in refusals
+        if is_users(refusal.value.rank, refusal.value.source)
+    }
     own = ((key, settled.value) for key, settled in document.keys.items())
-    return {key: value for key, value in own if is_users(value.rank, value.source)}
+    return out | {key: value for key, value in own if is_users(value.rank, value.source)}
 
 
 def is_users(rank: int, source: str) -> bool:

@@ -40,6 +40,7 @@ TRANSITIONS: Final = (
     Transition(State.WAITING, State.REPROVISIONING, "the next check is due: the newest wins"),
     Transition(State.WAITING, State.RUNNING, "Settings is closed and no call is left: the news is applied"),
     Transition(State.WAITING, State.LOGGING_OUT, "the last call has ended"),
+    Transition(State.LOGGING_OUT, State.WAITING, "a call begins while the disk delays the logout"),
     Transition(State.LOGGING_OUT, State.SIGNED_OUT, "un-registered, reported, backed up, erased"),
 )
 # Where a phone may find itself when it starts: what the vault says.

@@ -29,8 +29,12 @@ class Trust(msgspec.Struct, frozen=True):
     newest: dict[str, str] = {}
 
     def and_also(self, other: Trust) -> Trust:
-        """With what another conversation learned: its key, where it has one, and of each date the later one."""
-        newest = dict(self.newest)
+        """With what another conversation learned: its key, where it has one, and of each date the later one.
+
+        With another key the dates begin anew: those of what the old one signed would shut out a portal that was set up
+        again, and what is that old is not signed with the new one.
+        """
+        newest = {} if self.key and other.key not in {"", self.key} else dict(self.newest)
         for line, written in other.newest.items():
             newest[line] = _later(newest.pop(line, ""), written)
         return Trust(other.key or self.key, dict(list(newest.items())[-MAX_PARTS:]))

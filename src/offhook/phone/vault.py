@@ -3,7 +3,8 @@
     vault/state.bin            the record, sealed; names its theme by digest
     vault/themes/DIGEST.bin    a theme package, sealed; in place before the record that names it
     vault.damaged-1/           a vault that could not be read, set aside as it was; never deleted
-    vault.locked-1/            likewise, for want of its key: with the key it can be read again
+    vault.locked-1/            likewise, for want of its key: with the key it can be read again; what there was of that
+                               lies in the keystore, under the same name
 
 A file is written under another name, synced, renamed, and its folder synced. What a crash leaves behind is not named by
 the record and is removed by `tidy`.
@@ -27,10 +28,12 @@ from offhook.phone.keystore import Keystore
 from offhook.phone.saved import Left, Saved
 from offhook.phone.sealing import seal, unseal
 
-# 1: a record. 2: or what is left of one after a logout; a record may say that a logout is under way.
-SCHEMA: Final = 2
+# 1: a record. 2: or what is left of one after a logout; a record may say that a logout is under way. 3: a record may
+# carry those of the users before, whose logout is under way.
+SCHEMA: Final = 3
 MAX_STATE_BYTES: Final = 16 * 1024 * 1024
 STATE: Final = "state"
+ENDING: Final = ".bin"
 
 _OVERHEAD_BYTES: Final = 1024
 
@@ -67,7 +70,7 @@ class Vault:
 
     def __init__(self, folder: Path, keystore: Keystore, disk: Files | None = None) -> None:
         self.folder, self.keystore, self.files = folder, keystore, disk or Disk()
-        self.state = folder / f"{STATE}.bin"
+        self.state = folder / f"{STATE}{ENDING}"
 
     def load(self) -> Opened:
         """The record, if there is one. Raises OffhookError when it was written by a later version of this software."""
@@ -115,13 +118,31 @@ class Vault:
         return theme.unpack(unseal(self._key(), _theme_name(digest), sealed))
 
     def set_aside(self) -> Path:
-        """Move a vault that could not be read out of the way; where it lies now."""
-        taken = self.files.names(self.folder.parent)
-        state = "locked" if self.load().locked else "damaged"
-        names = (f"{self.folder.name}.{state}-{number}" for number in itertools.count(1))
-        aside = self.folder.with_name(next(name for name in names if name not in taken))
-        files.move(self.files, self.folder, aside)
+        """Copy a vault that could not be read, so that a record can take its place in one write; where the copy lies.
+
+        Until then the vault is where it was. What there is of its key goes under the name of the copy.
+        """
+        locked = self.load().locked
+        aside = self._free_name("locked" if locked else "damaged")
+        themes = self._theme_path("").parent
+        for folder, copies in ((themes, aside / themes.name), (self.folder, aside)):
+            self.files.make_folder(copies)
+            for name in self.files.names(folder):
+                if name.endswith(ENDING):
+                    files.duplicate(self.files, folder / name, copies / name)
+        if locked:
+            self.keystore.set_aside(aside.name)
         return aside
+
+    def _free_name(self, state: str) -> Path:
+        """The first name that nothing has, or a copy of this vault, made before a save that failed."""
+        own = self.files.read(self.state, MAX_STATE_BYTES + _OVERHEAD_BYTES)
+        names = (self.folder.with_name(f"{self.folder.name}.{state}-{number}") for number in itertools.count(1))
+        return next(
+            name
+            for name in names
+            if self.files.read(name / self.state.name, MAX_STATE_BYTES + _OVERHEAD_BYTES) in {None, own}
+        )
 
     def tidy(self, saved: Saved | None) -> None:
         """Remove what a crash left behind, and the themes that the record does not name."""
@@ -150,7 +171,7 @@ class Vault:
         return key
 
     def _theme_path(self, digest: str) -> Path:
-        return self.folder / "themes" / f"{digest}.bin"
+        return self.folder / "themes" / f"{digest}{ENDING}"
 
 
 def _theme_name(digest: str) -> str:

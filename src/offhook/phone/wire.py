@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from functools import cache
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 import httpx2
 
+from offhook.core.errors import Invalid
 from offhook.core.webservice import Request, Response
 from offhook.phone.commands import Answer, NoAnswer, Why
 
@@ -17,6 +19,8 @@ NO_AUTH: Final = httpx2.Auth()
 # UnicodeError: what Python itself says of a host name that no resolver takes.
 FAILURES: Final = (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError)
 
+# Where the library looks first for the authorities it trusts.
+_AUTHORITIES: Final = "SSL_CERT_FILE"
 _NO_REUSE: Final = httpx2.Limits(max_keepalive_connections=0)
 _LOOPBACK: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 _BROKE_OFF: Final = ("Server disconnected", "peer ")
@@ -30,8 +34,16 @@ def client_settings(tls: ssl.SSLContext | None) -> dict[str, Any]:
 
 @cache
 def system_trust() -> ssl.SSLContext:
-    """The authorities that this machine trusts, read once: that takes longer than a whole sign-in."""
-    return httpx2.create_ssl_context()
+    """The authorities that this machine trusts, read once: that takes longer than a whole sign-in.
+
+    Raises Invalid when they cannot be read.
+    """
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:
+        path = os.environ.get(_AUTHORITIES) or "the file of this system"
+        reason = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise Invalid.at(_AUTHORITIES, f"{path} cannot be used: {reason}") from None
 
 
 class Deadline:

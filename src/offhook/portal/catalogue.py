@@ -165,6 +165,14 @@ class Portal:
         with self.apps.read() as apps:
             return apps.everywhere()
 
+    def redate(self) -> int:
+        """Date all that phones were ever served anew, after a restore from a backup; returns how many parts there are.
+
+        What phones have seen since the backup is dated later than what was restored, and they take nothing older.
+        """
+        with self.apps.begin() as apps:
+            return apps.redate(self.clock.now_s())
+
     def _difference(self, old: Version | None, app: App, theme: Theme) -> Plan:
         return plans.plan(old.app if old else None, app, self.theme(old) if old else None, theme)
 

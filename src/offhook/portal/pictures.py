@@ -23,7 +23,11 @@ _MAX_CHUNKS: Final = 10_000
 # Markers of JPEG (ITU T.81, table B.1): those that begin a frame and so tell its size, and those without a length.
 _FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
-_ACTIVE: Final = frozenset({"script", "foreignobject", "iframe", "object", "embed", "handler", "animate", "set"})
+_SVG: Final = "http://www.w3.org/2000/svg"
+_BASE: Final = "{http://www.w3.org/XML/1998/namespace}base"
+_ACTIVE: Final = frozenset({"script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "set"})
+# What fetches in CSS besides url(): image(), image-set() also with a prefix, src() and rules that import.
+_FETCHING: Final = ("@import", "image(", "image-set(", "src(", "javascript:")
 
 
 class Size(NamedTuple):
@@ -108,46 +112,61 @@ def _webp(content: bytes) -> Size:
     if content[:4] != b"RIFF" or content[8:12] != b"WEBP":
         raise _unlike("it does not begin like one")
     length = 8 + int.from_bytes(content[4:8], "little")
-    if length != len(content) or len(content) < 30:
+    if length != len(content):
         raise _unlike("it breaks off" if length > len(content) else "something follows its end")
     kind, head = content[12:16], content[20:30]
-    if kind == b"VP8X":
+    if kind == b"VP8X" and len(head) == 10:
         return Size(1 + int.from_bytes(head[4:7], "little"), 1 + int.from_bytes(head[7:10], "little"))
-    if kind == b"VP8L" and head[0] == 0x2F:
+    if kind == b"VP8L" and len(head) >= 5 and head[0] == 0x2F:
         bits = int.from_bytes(head[1:5], "little")
         return Size(1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
-    if kind == b"VP8 " and head[3:6] == b"\x9d\x01\x2a":
+    if kind == b"VP8 " and len(head) == 10 and head[3:6] == b"\x9d\x01\x2a":
         return Size(int.from_bytes(head[6:8], "little") & 0x3FFF, int.from_bytes(head[8:10], "little") & 0x3FFF)
     raise _unlike("it does not tell its size")
 
 
 def _svg(content: bytes) -> None:
     """An SVG is a drawing: it neither acts nor fetches anything. It has no pixels to count."""
-    root = xml.parse(content)
+    root = xml.parse(content, instructions=True)
     if etree.QName(root).localname != "svg":
         raise _unlike(f"its root is {etree.QName(root).localname[:40]}")
+    # Beside the root, only a processing instruction can stand, such as one that names a style sheet.
+    beside = next(root.itersiblings(), None) is not None or next(root.itersiblings(preceding=True), None) is not None
+    if beside or next(root.iter(etree.ProcessingInstruction), None) is not None:
+        raise _unlike("it has a processing instruction, which may fetch something")
     for element in root.iter(etree.Element):
-        name = etree.QName(element).localname
-        if name.lower() in _ACTIVE:
-            raise _unlike(f"it has an element {name}, and a picture must not act")
-        if reason := next(filter(None, (_acting(key, value) for key, value in element.attrib.items())), ""):
+        if reason := _element(element):
             raise _unlike(reason)
-        if name == "style" and _fetches(element.text or ""):
-            raise _unlike("its style fetches something")
+
+
+def _element(element: etree._Element) -> str:
+    """Why an element does not belong into a drawing; empty for one that does."""
+    name = etree.QName(element)
+    if name.namespace != _SVG:
+        return f"its element {name.localname[:40]} is none of SVG ({_SVG}); drawing programs can save a plain SVG"
+    if name.localname.lower() in _ACTIVE or name.localname.lower().startswith("animat"):
+        return f"it has an element {name.localname}, and a picture must not act"
+    if name.localname.lower() == "style" and _fetches("".join(map(str, element.itertext()))):
+        return "its style fetches something"
+    return next(filter(None, (_acting(str(key), str(value)) for key, value in element.attrib.items())), "")
 
 
 def _acting(key: str, value: str) -> str:
     name = etree.QName(key).localname.lower()
     if name.startswith("on"):
         return f"it has an attribute {name}, and a picture must not act"
+    if key == _BASE:
+        return "its xml:base leads outside"
     if name in {"href", "src"} and not value.strip().startswith(("#", "data:image/png;", "data:image/jpeg;")):
         return f"its {name} names something outside"
     return f"its {name} fetches something" if _fetches(value) else ""
 
 
 def _fetches(style: str) -> bool:
-    plain = style.lower().replace(" ", "").replace("'", "").replace('"', "")
-    return "@import" in plain or plain.count("url(") != plain.count("url(#") or "javascript:" in plain
+    """Whether it may: what is written with an escape could be anything, and no drawing needs one."""
+    plain = "".join(style.lower().split()).replace("'", "").replace('"', "")
+    fetches = plain.count("url(") != plain.count("url(#") or any(word in plain for word in _FETCHING)
+    return fetches or "\\" in plain
 
 
 _KINDS: Final[Mapping[str, tuple[str, Callable[[bytes], Size | None]]]] = {

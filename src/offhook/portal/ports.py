@@ -36,6 +36,9 @@ class AppTransaction(Protocol):
     def put(self, version: Version) -> None:
         """Keep a version, new or changed, under its Cloud ID and number."""
 
+    def redate(self, now_s: int) -> int:
+        """Give every part that phones were ever served a later moment than it had; returns how many there are."""
+
 
 class AppStore(Protocol):
     """Administration's view of the apps."""
@@ -65,6 +68,9 @@ class PublishedStore(Protocol):
 
     def stamp(self, cloud_id: str, state: State) -> Stamp | None:
         """The stamp of the Live or Editable of an app, or None when there is none."""
+
+    def served(self, cloud_id: str, state: State, part: str) -> tuple[Stamp, int] | None:
+        """The stamp and the moment of a part, 0 before it was served; None when there is no such version."""
 
     def read(self, cloud_id: str, state: State) -> Version | None:
         """The Live or Editable itself, or None when there is none."""

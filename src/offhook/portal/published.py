@@ -25,9 +25,10 @@ Aside: TypeAlias = Callable[[Callable[[str], bytes], str], Awaitable[bytes]]
 
 
 class _Kept(msgspec.Struct):
-    """A package, what it was made from, and the pulse of the store when that was last seen to be so."""
+    """A package, its moment, what it was made from, and the pulse of the store when that was last seen to be so."""
 
     package: Package
+    moment_s: int
     made_from: tuple[Stamp, Mapping[str, str]]
     pulse: int
 
@@ -64,22 +65,23 @@ class Published:
         kept = self._kept.get(address)
         if kept and kept.pulse == pulse:
             return self._again(address, kept)
-        made_from = self._stamp(cloud_id), self._definitions(cloud_id.name) if part is Part.BASE else {}
-        if kept and kept.made_from == made_from:
+        stamp, moment_s = self._served(cloud_id, part)
+        made_from = stamp, self._definitions(cloud_id.name) if part is Part.BASE else {}
+        if kept and kept.made_from == made_from and kept.moment_s == moment_s:
             kept.pulse = pulse
             return self._again(address, kept)
         made = await self._make(cloud_id, part, made_from[1])
-        self._keep(address, _Kept(made, made_from, pulse))
-        return made
+        self._keep(address, _Kept(*made, made_from, pulse))
+        return made[0]
 
-    async def _make(self, cloud_id: CloudId, part: Part, definitions: Mapping[str, str]) -> Package:
+    async def _make(self, cloud_id: CloudId, part: Part, definitions: Mapping[str, str]) -> tuple[Package, int]:
         state = _state(cloud_id)
         version = self._store.read(cloud_id.name, state)
         if version is None:
             raise self._missing(cloud_id)
         body = await self._body(version, part, definitions)
         moment_s = await self._store.moment(cloud_id.name, state, part, digest(body), self._clock.now_s())
-        return package(CloudId(cloud_id.name, cloud_id.editable), part, body, moment_s, self._key)
+        return package(CloudId(cloud_id.name, cloud_id.editable), part, body, moment_s, self._key), moment_s
 
     async def _body(self, version: Version, part: Part, definitions: Mapping[str, str]) -> bytes:
         match part:
@@ -91,8 +93,8 @@ class Published:
                 # Megabytes from a disk: the event loop must not wait for them.
                 return await self._aside(self._themes.get, version.theme)
 
-    def _stamp(self, cloud_id: CloudId) -> Stamp:
-        found = self._store.stamp(cloud_id.name, _state(cloud_id))
+    def _served(self, cloud_id: CloudId, part: Part) -> tuple[Stamp, int]:
+        found = self._store.served(cloud_id.name, _state(cloud_id), part)
         if found is None:
             raise self._missing(cloud_id)
         return found

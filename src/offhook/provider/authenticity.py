@@ -44,7 +44,9 @@ class Authenticity:
     async def check(self, request: AgainRequest) -> Standing:
         """The install, whatever became of it. Raises Refused, TooMany and Unavailable.
 
-        Who is right is never told to wait, since only what is wrong counts as a try.
+        Who is right is never told to wait, since only what is wrong counts as a try. To ask with an install that nobody
+        has is no try: it is one of so many that guessing is hopeless, and the phones of a whole office may do so after
+        their installs were forgotten.
         """
         standing = await self._store.standing(request.cloud_id, request.install_id)
         if standing is None:

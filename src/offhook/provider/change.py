@@ -12,7 +12,7 @@ from offhook.core import accountxml, keys, lint, xml
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.dialplan import MAX_ITEMS, QuickDial, QuickDials
 from offhook.core.errors import Fault, Invalid
-from offhook.core.mergeable import PROVIDER, Value
+from offhook.core.mergeable import Value
 from offhook.core.secret import Discreet, Secret
 from offhook.provider.sealing import SIGN_IN_PASSWORD
 from offhook.provider.subscriber import MAX_PASSWORD, SIP_PASSWORD, Argon2, Bcrypt, Override, State, username_key
@@ -194,5 +194,4 @@ def _quick_dial_faults(change: Change) -> Iterator[Fault]:
 
 def value_of(override: Override) -> Value:
     """The value that an override gives its key."""
-    rank = PROVIDER if override.rank is None else override.rank
-    return Value(override.value, rank, "override", markup=override.markup)
+    return Value(override.value, override.sent_rank, "override", markup=override.markup)

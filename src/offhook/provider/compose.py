@@ -13,7 +13,7 @@ from offhook.core.diagnostics import Diagnostic
 from offhook.core.mergeable import PROVIDER, Document, Settled, Value
 from offhook.core.secret import Discreet, Secret
 from offhook.policy.resolution import Beaten, Resolution, Setting
-from offhook.provider import globalpart, template
+from offhook.provider import globalpart, settling, template
 from offhook.provider.globalpart import GlobalAnswer
 from offhook.provider.opening import VEIL, Opener, Opening
 from offhook.provider.rulings import SAYS_NOTHING
@@ -120,8 +120,7 @@ def compose(
         laying.rule(key, setting, values)
     for key in subscriber.overrides:
         override = opener.override(subscriber, key)
-        rank = PROVIDER if override.rank is None else override.rank
-        laying.lay(key, Value(override.value, rank, OVERRIDE, override.markup), _why_override(override))
+        laying.lay(key, Value(override.value, override.sent_rank, OVERRIDE, override.markup), _why_override(override))
     for key, text, why in _install(tenant, subscriber, grant):
         laying.lay(key, Value(text, PROVIDER, INSTALL), why)
     remarks = (*asked.diagnostics, *asked.unfilled(values), *_unfilled(resolution, values))
@@ -218,4 +217,5 @@ def _why_template(columns: tuple[str, ...], values: Mapping[str, str]) -> str:
 def _why_override(override: Override) -> str:
     author = f" by {override.author}" if override.author else ""
     day = f" on {datetime.fromtimestamp(override.changed_s, UTC):%Y-%m-%d}" if override.changed_s else ""
-    return f"Set for this user alone{author}{day}."
+    kept = f" {settling.why_kept(override.former)}." if override.former is not None else ""
+    return f"Set for this user alone{author}{day}.{kept}"

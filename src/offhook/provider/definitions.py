@@ -29,6 +29,8 @@ PUSH_TOKEN_PATH: Final = "/prov/push-token"
 # The vendor's documents name no prefix for the global part once an account is there (D24).
 GLOBAL_AGAIN: Final = webservice.GLOBAL_REPROVISIONING
 INTERVAL_S: Final = 3600
+# In the place of an address that nobody has told us.
+UNKNOWN_URL: Final = "https://PUBLIC-URL"
 _ADDRESS: Final = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
 

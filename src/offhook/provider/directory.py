@@ -11,14 +11,17 @@ import msgspec
 
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Conflict, Fault, Invalid
+from offhook.core.mergeable import PROVIDER
 from offhook.core.secret import Secret
 from offhook.provider import change as changes
 from offhook.provider import settling
-from offhook.provider.change import NOTHING, Change
+from offhook.provider.change import NOTHING, Change, Never
 from offhook.provider.ports import Chance, Clock, SubscriberStore, TenantStore
 from offhook.provider.sealing import Sealer
 from offhook.provider.subscriber import Argon2, State, Subscriber, username_key
 
+# Characters of a password, below which it is remarked upon.
+SHORT: Final = 8
 _SAMPLE: Final = 500
 _ATTEMPTS: Final = 5
 
@@ -58,7 +61,8 @@ class Directory:
             changes.signed(change, author, now_s), password=self.hash_password(password), generate_sip=True
         )
         settled = settling.settle(blank, whole, self.sealer, self.chance)
-        return Outcome(self.subscribers.add(settled), changes.remarks(change))
+        remarks = (*changes.remarks(change), *_doubtful(password, change.expires_s, now_s))
+        return Outcome(self.subscribers.add(settled), remarks)
 
     def get(self, cloud_id: str, username: str) -> Subscriber:
         """One user; raises NotFound."""
@@ -72,9 +76,19 @@ class Directory:
         Invalid.unless_empty(wrong)
         if password is not None:
             change = msgspec.structs.replace(change, password=self.hash_password(password))
-        known, settled = self._settled(cloud_id, username, changes.signed(change, author, self.clock.now_s()))
+        now_s = self.clock.now_s()
+        known, settled = self._settled(cloud_id, username, changes.signed(change, author, now_s))
         there, absent = _apart(change, known)
-        return Outcome(settled, (*changes.remarks(there), *absent), settled != known)
+        return Outcome(
+            settled,
+            (
+                *changes.remarks(there),
+                *absent,
+                *_locked(there, known, settled),
+                *_doubtful(password, change.expires_s, now_s),
+            ),
+            settled != known,
+        )
 
     def suspend(self, cloud_id: str, username: str) -> Subscriber:
         """Stop a user from using the service until resumed; raises NotFound."""
@@ -151,6 +165,24 @@ def _apart(change: Change, known: Subscriber) -> tuple[Change, list[Diagnostic]]
     ]
     overrides = {key: new for key, new in change.overrides.items() if new is not None or key in known.overrides}
     return msgspec.structs.replace(change, overrides=overrides), absent
+
+
+def _locked(change: Change, known: Subscriber, settled: Subscriber) -> Iterator[Diagnostic]:
+    """Keys that phones have with a higher rank than they get from now on, and so keep (D5)."""
+    for key in change.overrides:
+        now, before = settled.overrides.get(key), known.overrides.get(key)
+        if now is not None and now.former is not None:
+            yield Diagnostic(key, f"is sent with rank {now.sent_rank} now. {settling.why_kept(now.former)}")
+        elif now is None and before is not None and before.highest_rank > PROVIDER:
+            yield Diagnostic(key, settling.why_kept(before.highest_rank))
+
+
+def _doubtful(password: Secret | None, expires_s: int | Never | None, now_s: int) -> Iterator[Diagnostic]:
+    """What nobody may have meant, and is done all the same."""
+    if password is not None and (length := len(password.reveal())) < SHORT:
+        yield Diagnostic("password", f"has {length} of at least {SHORT} characters: it may be found by trying")
+    if isinstance(expires_s, int) and expires_s <= now_s:
+        yield Diagnostic("expires", "is past: nobody can sign in, and phones are logged out when they next ask")
 
 
 def _faults(change: Change) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from offhook.core import accountxml, mergeable
+from offhook.core import accountxml, dialplan, mergeable
 from offhook.core.base import SOURCE, Base
 from offhook.core.catalogue import KEYS
 from offhook.core.diagnostics import Diagnostic
@@ -25,12 +25,14 @@ from offhook.provider import change as changes
 from offhook.provider import template
 from offhook.provider.change import is_secret
 from offhook.provider.circumstances import NOTHING, Circumstances
-from offhook.provider.compose import POLICY, Composer, Composition, Grant
+from offhook.provider.compose import OVERRIDE, POLICY, Composer, Composition, Grant, common
+from offhook.provider.definitions import UNKNOWN_URL
 from offhook.provider.ports import SubscriberStore, TenantStore
 from offhook.provider.rulings import Case, Rulings
 from offhook.provider.subscriber import Override, Subscriber, username_key
 from offhook.provider.tenant import Tenant
 
+COMMON: Final = "global part"
 MADE_LATER: Final = "(made at each sign-in)"
 
 
@@ -83,8 +85,22 @@ class Asked(msgspec.Struct, frozen=True):
 PLAINLY: Final = Asked()
 
 
+class Dial(Discreet, frozen=True):
+    """One quick dial: the layer it comes from, and why."""
+
+    id: str
+    name: str
+    uri: str
+    layer: str
+    rank: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.id}, {self.layer}"
+
+
 class Explanation(Discreet, frozen=True):
-    """The whole account of one user, as their phone settles it.
+    """The whole account of one user, as their phone settles it, and their quick dials beside it.
 
     `verdict` is empty, or says why a rule gives them none. `trace` tells of every rule why it matched or did not.
     `next_change_s` is when that may become different by itself.
@@ -93,6 +109,7 @@ class Explanation(Discreet, frozen=True):
     user: str
     lines: tuple[Line, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
+    quick_dials: tuple[Dial, ...] = ()
     verdict: str = ""
     trace: tuple[Trace, ...] = ()
     next_change_s: int | None = None
@@ -142,6 +159,7 @@ class Explain:
             f"{subscriber.username}@{cloud_id}",
             lines,
             remarks,
+            tuple(_dials(tenant, subscriber, base, resolution)),
             verdict=_said(resolution.verdict),
             trace=() if case.policy is None else tuple(case.policy.trace(case.subject(subscriber))),
             next_change_s=resolution.next_flip_s,
@@ -254,14 +272,33 @@ def _line(key: str, settled: Document, composition: Composition, base: Base | No
         Said(value.source, hidden.shown(key, value), _gave_way(value, winner.value)) for value in winner.replaced
     ]
     beaten += [Said(POLICY, hidden.shown(key, Value(one.value or "", PROVIDER, POLICY)), one.reason) for one in ruled]
-    reason = _why_portal(layer) if from_portal else reasons[key]
+    reason = _why_portal(winner.value) if from_portal else reasons[key]
     return Line(key, hidden.shown(key, winner.value), layer, reason, tuple(beaten), kept_out)
 
 
-def _why_portal(layer: str) -> str:
-    if layer == SOURCE:
+def _why_portal(value: Value) -> str:
+    if value.source == SOURCE:
         return "The app says so for every user."
-    return "The app names no other service, so its phones call this provider service."
+    why = "The app names no other service, so its phones call this provider service."
+    if UNKNOWN_URL not in value.content:
+        return why
+    return f"{why} {UNKNOWN_URL} stands for the address of the server, which only `offhook serve` knows."
+
+
+def _dials(tenant: Tenant, subscriber: Subscriber, base: Base | None, resolution: Resolution) -> Iterator[Dial]:
+    """What stands on the dial screen, as a phone lays it together; with masks where a rule asks for secrets."""
+    own = subscriber.quick_dials
+    sent = common(tenant, subscriber, resolution).part.quick_dials
+    for item in dialplan.merge_quick_dials(base.common.quick_dials.items if base else (), sent).items:
+        if item not in sent.items:
+            layer, reason = SOURCE, "The app says so for every user."
+        elif item in own.items:
+            layer, reason = OVERRIDE, "Set for this user alone."
+        elif item.source == POLICY:
+            layer, reason = POLICY, resolution.quick_dials[item.id].reason
+        else:
+            layer, reason = COMMON, "The global part says so for every user."
+        yield Dial(item.id, item.display_name, item.uri, layer, item.rank, reason)
 
 
 def _gave_way(beaten: Value, winner: Value) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,49 +32,65 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What is held at one Cloud ID: how many decisions, on how many users that wait, and the first of those judged."""
+    """What is held at one Cloud ID: how many decisions, on how many users that wait, and the first of those judged.
+
+    `numbers` are those of all that are held.
+    """
 
     cloud_id: str
     held: int
     count: int
     decisions: tuple[Decision, ...]
+    numbers: tuple[int, ...]
 
 
 class Cancellation(msgspec.Struct, frozen=True):
     """What withdrawing does: users resumed, accounts with their earlier date, installs active again.
 
-    The installs of removed users are `staying`, held as before: a removal cannot be undone. `rules` log nobody out
-    any more until they are changed.
+    Of the accounts, `endless` had no date to come, and never expire from then on. The installs of removed users are
+    `staying`, held as before: a removal cannot be undone. So are the accounts that came `due` by their own date.
+    So many `rules` log nobody out any more until they are changed.
     """
 
     cloud_id: str
     resumed: int
     prolonged: int
+    endless: int
     reactivated: int
     staying: int
+    due: int
     rules: int = 0
 
 
 class GuardStore(Protocol):
-    """Administration's view of the guard. Every method is one transaction; `no` 0 means all held decisions."""
+    """Administration's view of the guard. Every method is one transaction.
+
+    Decisions are named by number, so that what is done is what was shown, whoever decides something else meanwhile.
+    """
 
     def reports(self, cloud_id: str | None) -> list[Report]:
         """Those Cloud IDs that hold decisions, or the one asked for, whatever it does."""
 
-    def release(self, cloud_id: str, no: int, now_s: int) -> int:
-        """Let everything go that a decision, or any till now, has decided; returns how many users were waiting.
+    def waiting(self, cloud_id: str, numbers: Collection[int]) -> int:
+        """How many users `release` would let go; raises NotFound as it does."""
 
-        Raises NotFound, as `plan` and `cancel` do, when nothing is held, or not this decision.
+    def release(self, cloud_id: str, numbers: Collection[int], now_s: int) -> int:
+        """Let the users of these decisions go, held or still being counted; returns how many were waiting.
+
+        What went freely before is not counted against those to come. Raises NotFound when there is none of them.
         """
 
     def release_user(self, cloud_id: str, username_key: str, now_s: int) -> int:
         """Let the logouts of one user go, the others being held; returns how many installs that concerns."""
 
-    def plan(self, cloud_id: str, no: int, now_s: int) -> Cancellation:
+    def plan(self, cloud_id: str, numbers: Collection[int], now_s: int) -> Cancellation:
         """What `cancel` would do."""
 
-    def cancel(self, cloud_id: str, no: int, now_s: int) -> Cancellation:
-        """Undo what was decided, for phones that asked and for those that did not."""
+    def cancel(self, cloud_id: str, numbers: Collection[int], now_s: int) -> Cancellation:
+        """Undo those of these decisions that are held, for phones that asked and for those that did not.
+
+        Raises NotFound when none is.
+        """
 
 
 @dataclass(frozen=True)
@@ -91,22 +108,27 @@ class Guarding:
             self.tenants.get(cloud_id)
         return self.store.reports(cloud_id)
 
-    def release(self, cloud_id: str, no: int = 0) -> int:
-        """Let the users of a held decision go, or of all that was decided till now; raises NotFound."""
+    def waiting(self, cloud_id: str, numbers: Collection[int]) -> int:
+        """How many users `release` would let go; raises NotFound."""
         self.tenants.get(cloud_id)
-        return self.store.release(cloud_id, no, self.clock.now_s())
+        return self.store.waiting(cloud_id, numbers)
+
+    def release(self, cloud_id: str, numbers: Collection[int]) -> int:
+        """Let the users of these decisions go, and of no others; raises NotFound."""
+        self.tenants.get(cloud_id)
+        return self.store.release(cloud_id, numbers, self.clock.now_s())
 
     def release_user(self, cloud_id: str, username: str) -> int:
         """Let the logouts of one user go; raises NotFound."""
         user = self.subscribers.get(cloud_id, username_key(username))
         return self.store.release_user(cloud_id, username_key(user.username), self.clock.now_s())
 
-    def plan(self, cloud_id: str, no: int = 0) -> Cancellation:
+    def plan(self, cloud_id: str, numbers: Collection[int]) -> Cancellation:
         """What `cancel` would do; raises NotFound."""
         self.tenants.get(cloud_id)
-        return self.store.plan(cloud_id, no, self.clock.now_s())
+        return self.store.plan(cloud_id, numbers, self.clock.now_s())
 
-    def cancel(self, cloud_id: str, no: int = 0) -> Cancellation:
-        """Undo a held decision, or all of them; raises NotFound."""
+    def cancel(self, cloud_id: str, numbers: Collection[int]) -> Cancellation:
+        """Undo these held decisions, and no others; raises NotFound."""
         self.tenants.get(cloud_id)
-        return self.store.cancel(cloud_id, no, self.clock.now_s())
+        return self.store.cancel(cloud_id, numbers, self.clock.now_s())

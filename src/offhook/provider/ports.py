@@ -186,7 +186,13 @@ class LifeStore(Protocol):
         """Keep the push token of an active install."""
 
     async def come_due(self, cloud_id: str, subscriber_id: int, now_s: int) -> int:
-        """The decision by which an expired account is over: those that came due and have none get one together."""
+        """The decision by which an expired account is over: those that came due and have none get one together.
+
+        Raises Unavailable also when the account was prolonged, or removed, meanwhile: then nothing is decided.
+        """
+
+    async def not_due(self, cloud_id: str, now_s: int) -> None:
+        """Forget by which decisions accounts were over whose date is yet to come: a clock that ran ahead made them."""
 
     async def ruled(self, cloud_id: str, rule: str, author: str, now_s: int) -> int | None:
         """The decision by which a rule in one version of it logs users out, made when the first of them asks.

@@ -185,6 +185,8 @@ class Reprovision:
     async def _decided(self, standing: Standing, now_s: int) -> Mapping[Ending, int]:
         """Why the install is to be logged out: somebody's decisions, never that something is missing."""
         if not standing.has_expired(now_s):
+            if standing.expired_by:
+                await self._store.not_due(standing.tenant.cloud_id, now_s)
             return standing.decided
         by = standing.expired_by
         if not by and not standing.decided:

@@ -58,6 +58,14 @@ def settle(known: Subscriber, change: Change, sealer: Sealer, chance: Chance) ->
     )
 
 
+def why_kept(rank: int) -> str:
+    """What becomes on phones of a key that was sent with a higher rank than now."""
+    return (
+        f"Phones that got it with rank {rank} keep what they got, since no lower rank replaces it, until their user "
+        f"signs in anew. To change it there, send it with rank {rank} again: --priority {rank}"
+    )
+
+
 def is_generated(sip_password: Secret) -> bool:
     """Whether a SIP password looks like one of ours, too long to be guessed."""
     return _GENERATED.fullmatch(sip_password.reveal()) is not None
@@ -116,10 +124,16 @@ def _overrides(known: Subscriber, changes: Mapping[str, Override | None], sealer
         if new is None:
             overrides.pop(key, None)
         elif key not in overrides or _says(new) != _says(open_override(known, key, sealer)):
-            overrides[key] = _kept(known, key, new, sealer)
+            overrides[key] = _kept(known, key, _remembering(overrides.get(key), new), sealer)
         elif is_secret(key) and not overrides[key].sealed:
             overrides[key] = _kept(known, key, overrides[key], sealer)
     return overrides
+
+
+def _remembering(known: Override | None, new: Override) -> Override:
+    """The new one with the highest rank of those before it: a phone gives that up for no lower one (D5)."""
+    highest = known.highest_rank if known else 0
+    return msgspec.structs.replace(new, former=highest if highest > new.sent_rank else None)
 
 
 def _kept(known: Subscriber, key: str, new: Override, sealer: Sealer) -> Override:

@@ -10,6 +10,7 @@ import msgspec
 
 from offhook.core.dialplan import QuickDials
 from offhook.core.errors import Invalid
+from offhook.core.mergeable import PROVIDER
 from offhook.core.secret import Discreet
 
 SIP_USERNAME: Final = "username"
@@ -67,7 +68,8 @@ class State(StrEnum):
 class Override(Discreet, frozen=True):
     """A key of the account set for one subscriber alone; `rank` is sent as its priority when it is given.
 
-    That of a key which may be a secret is kept `sealed`, and bound to its row as the subscriber's secrets are.
+    That of a key which may be a secret is kept `sealed`, and bound to its row as the subscriber's secrets are. `former`
+    is the highest rank that it was ever sent with, where that is above the one it has now.
     """
 
     value: str
@@ -76,6 +78,17 @@ class Override(Discreet, frozen=True):
     author: str = ""
     changed_s: int = 0
     sealed: bool = False
+    former: int | None = None
+
+    @property
+    def sent_rank(self) -> int:
+        """The rank that a phone judges it by."""
+        return PROVIDER if self.rank is None else self.rank
+
+    @property
+    def highest_rank(self) -> int:
+        """The highest rank that a phone can have it with."""
+        return self.sent_rank if self.former is None else max(self.sent_rank, self.former)
 
     def __str__(self) -> str:
         return "sealed" if self.sealed else f"{len(self.value)} characters"

@@ -30,13 +30,14 @@ _EVERYWHERE: Final = (
     sa.select(table).where(table.c.state != State.PAST.value).order_by(table.c.cloud_id, table.c.number)
 )
 _STAMP: Final = sa.select(table.c.number, table.c.changed_s).where(_OF, table.c.state == sa.bindparam("standing"))
-
 _SERVED_AS: Final = (
     (served.c.cloud_id == sa.bindparam("of"))
     & (served.c.state == sa.bindparam("standing"))
     & (served.c.part == sa.bindparam("asked"))
 )
 _MOMENT: Final = sa.select(served.c.digest, served.c.moment_s).where(_SERVED_AS)
+_STAMPED: Final = _STAMP.add_columns(sa.select(served.c.moment_s).where(_SERVED_AS).scalar_subquery())
+_REDATE: Final = sa.update(served).values(moment_s=sa.func.max(sa.bindparam("now_s"), served.c.moment_s + 1))
 
 
 def _upsert(into: sa.Table) -> sa.Insert:
@@ -82,6 +83,10 @@ class AppTransaction:
         """Keep a version, new or changed, under its Cloud ID and number."""
         self._connection.execute(_PUT, _write(version))
 
+    def redate(self, now_s: int) -> int:
+        """Give every part that phones were ever served a later moment than it had; returns how many there are."""
+        return self._connection.execute(_REDATE, {"now_s": now_s}).rowcount
+
     def _one(self, statement: sa.Select[Any], parameters: Mapping[str, Any]) -> Version | None:
         row = self._connection.execute(statement, parameters).mappings().first()
         return _read(row) if row else None
@@ -113,6 +118,7 @@ class PublishedStore:
     """The device plane's view of the versions: reads in the event loop, a write only when an answer has changed."""
 
     _STAMP_TEXT: Final = compiled(_STAMP)
+    _STAMPED_TEXT: Final = compiled(_STAMPED)
     _READ_TEXT: Final = compiled(_STANDING)
     _MOMENT_TEXT: Final = compiled(_MOMENT)
     _SERVE_TEXT: Final = compiled(_SERVE)
@@ -129,6 +135,11 @@ class PublishedStore:
         """The stamp of the Live or Editable of an app, or None when there is none."""
         row = self._fetch(self._STAMP_TEXT, {"of": cloud_id, "standing": state.value})
         return Stamp(*row) if row else None
+
+    def served(self, cloud_id: str, state: State, part: str) -> tuple[Stamp, int] | None:
+        """The stamp and the moment of a part, 0 before it was served; None when there is no such version."""
+        row = self._fetch(self._STAMPED_TEXT, {"of": cloud_id, "standing": state.value, "asked": part})
+        return (Stamp(*row[:2]), int(row[2] or 0)) if row else None
 
     def read(self, cloud_id: str, state: State) -> Version | None:
         """The Live or Editable itself, or None when there is none."""

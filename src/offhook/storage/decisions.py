@@ -16,10 +16,14 @@ from offhook.policy.fleetguard import Limits, Stage
 from offhook.provider.ports import Ending
 from offhook.storage.database import compiled
 from offhook.storage.rows import read_tenant
-from offhook.storage.tables import decision, departure, subscriber, tenant
+from offhook.storage.tables import decision, departure, install, subscriber, tenant
 
-# What nobody waits for any more is forgotten after half a year. A stamp whose decision is gone means what it did.
+# What nobody waits for any more is forgotten after half a year, with who went by it. A stamp whose decision is gone
+# means what it did.
 KEPT_S: Final = 182 * 86400
+# Who decided when an account came due by itself; a person without a name is somebody.
+BY_DATE: Final = ""
+SOMEBODY: Final = "somebody"
 Execute: TypeAlias = Callable[[str, Mapping[str, Any]], Sequence[Any]]
 
 
@@ -54,23 +58,56 @@ _FEW_LATELY: Final = compiled(
         _OF, _LATELY, decision.c.users <= sa.bindparam("floor"), _is(Stage.FREE, Stage.COUNTED, Stage.HELD)
     )
 )
+_first: Final = decision.alias("first")
+_BEGAN_LATELY: Final = sa.exists().where(
+    _first.c.cloud_id == decision.c.cloud_id,
+    _first.c.no == decision.c.burst,
+    _first.c.made_s.between(sa.bindparam("from_s"), sa.bindparam("to_s")),
+)
+# One that is counted ends with its window, else decisions of every day would share one limit for ever. One that is held
+# goes on: nobody has looked at it.
 _BURST_GOING_ON: Final = compiled(
     sa.select(decision.c.burst, decision.c.stage, decision.c.passed)
-    .where(_OF, _LATELY, _is(Stage.COUNTED, Stage.HELD))
+    .where(_OF, _LATELY, _is(Stage.HELD) | (_is(Stage.COUNTED) & _BEGAN_LATELY))
     .order_by(decision.c.no.desc())
     .limit(sa.literal_column("1"))
     .offset(_ZERO)
 )
 _KEEP: Final = compiled(sa.insert(decision))
+
+
+def _awaited() -> sa.CompoundSelect[tuple[int]]:
+    """The decisions by which a user's phone is to be told who has not gone: not to be forgotten while counted."""
+    its_user = (install.c.cloud_id == subscriber.c.cloud_id) & (install.c.subscriber_id == subscriber.c.id)
+    has_phone = sa.exists().where(its_user, install.c.state == sa.literal_column("'active'"))
+
+    def without(table: sa.Table, by: sa.Column[Any], user: sa.Column[Any]) -> sa.Select[tuple[int]]:
+        of = table.c.cloud_id == sa.bindparam("of")
+        gone = (departure.c.cloud_id == sa.bindparam("of")) & (departure.c.decision == by)
+        return sa.select(by).where(of, by > _ZERO, ~sa.exists().where(gone, departure.c.subscriber_id == user))
+
+    return sa.union_all(
+        without(subscriber, subscriber.c.suspended_by, subscriber.c.id).where(has_phone),
+        without(subscriber, subscriber.c.expired_by, subscriber.c.id).where(has_phone),
+        without(install, install.c.ended_by, install.c.subscriber_id),
+    )
+
+
 _FORGET: Final = compiled(
     sa.delete(decision).where(
         _OF,
-        _is(Stage.FREE, Stage.RELEASED, Stage.WITHDRAWN),
-        # A rule may log out for years, and is judged once.
+        # A rule may log out for years, and is judged once: what was said of it is not forgotten.
         decision.c.rule == sa.literal_column("''"),
         decision.c.made_s < sa.bindparam("before_s"),
         # Else its number would be given again.
         decision.c.no < sa.bindparam("newest"),
+        _is(Stage.FREE, Stage.RELEASED, Stage.WITHDRAWN) | (_is(Stage.COUNTED) & decision.c.no.not_in(_awaited())),
+    )
+)
+_FORGET_DEPARTURES: Final = compiled(
+    sa.delete(departure).where(
+        departure.c.cloud_id == sa.bindparam("of"),
+        departure.c.decision.not_in(sa.select(decision.c.no).where(_OF)),
     )
 )
 _ONE: Final = (departure.c.cloud_id == sa.bindparam("of")) & (departure.c.subscriber_id == sa.bindparam("user"))
@@ -99,10 +136,15 @@ _HOLD: Final = compiled(
 
 
 class Deciding:
-    """What one transaction decides, by reason: rows are stamped with a number before all of them are known."""
+    """What one transaction decides, by reason: rows are stamped with a number before all of them are known.
 
-    def __init__(self, execute: Execute, author: str, now_s: int, rule: str = "") -> None:
-        self._execute, self._author, self.now_s, self._rule = execute, author, now_s, rule
+    The author is None when nobody decides and accounts come due by their date. A rule decides by itself, whenever a
+    phone meets it: then it is named.
+    """
+
+    def __init__(self, execute: Execute, author: str | None, now_s: int, rule: str = "") -> None:
+        self._author = BY_DATE if author is None else author or SOMEBODY
+        self._execute, self.now_s, self._rule = execute, now_s, rule
         self._numbers: dict[tuple[str, Ending], int] = {}
         self._users: dict[tuple[str, Ending], int] = {}
 
@@ -138,6 +180,7 @@ class Deciding:
         }
         self._execute(_KEEP, row)
         self._execute(_FORGET, {"of": cloud_id, "before_s": self.now_s - KEPT_S, "newest": no})
+        self._execute(_FORGET_DEPARTURES, {"of": cloud_id})
 
     def _judged(self, cloud_id: str, users: int, no: int) -> tuple[Stage, int, int]:
         found = self._execute(_SETTINGS, {"of": cloud_id})

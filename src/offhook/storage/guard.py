@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
@@ -13,7 +14,7 @@ from offhook.policy.fleetguard import Stage
 from offhook.provider.guarding import Cancellation, Decision, Report
 from offhook.provider.ports import Ending
 from offhook.provider.subscriber import State
-from offhook.storage import decisions, revisions
+from offhook.storage import decisions, revisions, standing
 from offhook.storage.database import Database
 from offhook.storage.decisions import Deciding
 from offhook.storage.tables import decision, departure, install, subscriber
@@ -23,9 +24,10 @@ EXAMPLES: Final = 5
 _OF: Final[sa.BindParameter[str]] = sa.bindparam("of")
 _HELD: Final = (decision.c.cloud_id == _OF) & (decision.c.stage == Stage.HELD.value)
 _JUDGED: Final = (decision.c.cloud_id == _OF) & decision.c.stage.in_([Stage.HELD.value, Stage.COUNTED.value])
-_NOS: Final = sa.select(decision.c.no).where(_HELD)
-_NO: Final[sa.BindParameter[int]] = sa.bindparam("chosen")
-_THE_ONE: Final = (_NO == 0) | (decision.c.no == _NO)
+_NUMBERS: Final = sa.select(decision.c.no).where(_HELD).order_by(decision.c.no)
+_NO: Final[sa.BindParameter[int]] = sa.bindparam("one")
+# A loop may have made more of them than a statement takes parameters, so the numbers come as one, a JSON array.
+_CHOSEN: Final = decision.c.no.in_(sa.select(sa.func.json_each(sa.bindparam("chosen")).table_valued("value").c.value))
 _GONE: Final = (
     sa.select(sa.func.count())
     .where(departure.c.cloud_id == decision.c.cloud_id, departure.c.decision == decision.c.no)
@@ -34,7 +36,7 @@ _GONE: Final = (
 _SHOWN: Final = sa.select(decision, _GONE.label("gone")).where(_JUDGED).order_by(decision.c.no).limit(SHOWN)
 _SUMS: Final = sa.select(
     sa.func.count(), sa.func.coalesce(sa.func.sum(decision.c.users), 0), sa.func.coalesce(sa.func.sum(_GONE), 0)
-).where(_HELD)
+)
 _EXAMPLES: Final = (
     sa.select(subscriber.c.username)
     .where(
@@ -49,11 +51,15 @@ _EXAMPLES: Final = (
     .limit(EXAMPLES)
 )
 
-_WITHDRAWN: Final = _NOS.where(_THE_ONE)
+_WITHDRAWN: Final = sa.select(decision.c.no).where(_HELD, _CHOSEN)
+# Accounts that came due by themselves had no other date: to take theirs away would let them live for ever.
+_BY_DATE: Final = (decision.c.reason == Ending.EXPIRED.value) & (decision.c.author == decisions.BY_DATE)
 _SUSPENDED: Final = (subscriber.c.cloud_id == _OF) & subscriber.c.suspended_by.in_(_WITHDRAWN)
-_EXPIRED: Final = (subscriber.c.cloud_id == _OF) & subscriber.c.expired_by.in_(_WITHDRAWN)
 _IS_OVER: Final = subscriber.c.expires_s <= sa.bindparam("now_s")
-_WAS_OVER: Final = subscriber.c.expired_before_s <= sa.bindparam("now_s")
+_OVER: Final = (subscriber.c.cloud_id == _OF) & _IS_OVER
+_EXPIRED: Final = _OVER & subscriber.c.expired_by.in_(_WITHDRAWN.where(~_BY_DATE))
+_CAME_DUE: Final = _OVER & subscriber.c.expired_by.in_(_WITHDRAWN.where(_BY_DATE))
+_HAD_NO_DATE: Final = subscriber.c.expired_before_s.is_(None) | (subscriber.c.expired_before_s <= sa.bindparam("now_s"))
 _ENDED: Final = (install.c.cloud_id == _OF) & install.c.ended_by.in_(_WITHDRAWN)
 _ITS_USER: Final = sa.exists().where(
     subscriber.c.cloud_id == install.c.cloud_id, subscriber.c.id == install.c.subscriber_id
@@ -67,28 +73,23 @@ _MOVED: Final = {
 _RESUME: Final = sa.update(subscriber).where(_SUSPENDED).values(state=State.ACTIVE.value, suspended_by=0, **_MOVED)
 _PROLONG: Final = (
     sa.update(subscriber)
-    .where(_EXPIRED, _IS_OVER)
-    .values(expires_s=sa.case((_WAS_OVER, None), else_=subscriber.c.expired_before_s), expired_by=0, **_MOVED)
-)
-# A clock that was wrong found them over; their date is yet to come.
-_FORGET_EARLY: Final = (
-    sa.update(subscriber)
-    .where(subscriber.c.cloud_id == _OF, subscriber.c.expires_s > sa.bindparam("now_s"))
-    .values(expired_by=0)
+    .where(_EXPIRED)
+    .values(expires_s=sa.case((_HAD_NO_DATE, None), else_=subscriber.c.expired_before_s), expired_by=0, **_MOVED)
 )
 _REACTIVATE: Final = sa.update(install).where(_REVOKED).values(state="active", ended="", ended_s=0, ended_by=0)
-_RULES: Final = sa.select(sa.func.count()).select_from(decision).where(_HELD, _THE_ONE, decision.c.rule != "")
-_STAYING: Final = sa.select(sa.func.count()).select_from(install).where(_ENDED, ~_REVOKED)
-_STILL: Final = sa.exists().where(install.c.cloud_id == decision.c.cloud_id, install.c.ended_by == decision.c.no)
-_WITHDRAW: Final = sa.update(decision).where(_HELD, _THE_ONE, ~_STILL).values(stage=Stage.WITHDRAWN.value)
-# Those who went freely were looked at as well: the next ones are counted anew.
-_RELEASE: Final = (
+_RULES: Final = (decision.c.cloud_id == _OF) & decision.c.no.in_(_WITHDRAWN.where(decision.c.rule != ""))
+_STILL_ENDED: Final = sa.exists().where(install.c.cloud_id == decision.c.cloud_id, install.c.ended_by == decision.c.no)
+_STILL_OVER: Final = sa.exists().where(
+    subscriber.c.cloud_id == decision.c.cloud_id, subscriber.c.expired_by == decision.c.no
+)
+_WITHDRAW: Final = (
+    sa.update(decision).where(_HELD, _CHOSEN, ~_STILL_ENDED, ~_STILL_OVER).values(stage=Stage.WITHDRAWN.value)
+)
+_RELEASE: Final = sa.update(decision).where(_JUDGED, _CHOSEN).values(stage=Stage.RELEASED.value)
+# Those who went freely up to then were looked at as well: the next ones are counted anew.
+_RELEASE_FREE: Final = (
     sa.update(decision)
-    .where(
-        decision.c.cloud_id == _OF,
-        (decision.c.no == _NO)
-        | ((_NO == 0) & decision.c.stage.in_([Stage.FREE.value, Stage.COUNTED.value, Stage.HELD.value])),
-    )
+    .where(decision.c.cloud_id == _OF, decision.c.stage == Stage.FREE.value, decision.c.no < sa.bindparam("newest"))
     .values(stage=Stage.RELEASED.value)
 )
 _GOES_BY_RULE: Final = (
@@ -116,13 +117,18 @@ class GuardStore:
             found = connection.scalars(holding.order_by(decision.c.cloud_id)).all() if cloud_id is None else [cloud_id]
             return [_report(connection, one) for one in found]
 
-    def release(self, cloud_id: str, no: int, now_s: int) -> int:
+    def waiting(self, cloud_id: str, numbers: Collection[int]) -> int:
         """As the port says."""
-        of = {"of": cloud_id, "chosen": no, "now_s": now_s}
+        with self._database.read() as connection:
+            return _waiting(connection, _JUDGED, cloud_id, numbers)
+
+    def release(self, cloud_id: str, numbers: Collection[int], now_s: int) -> int:
+        """As the port says."""
         with self._database.begin() as connection:
-            waiting = _waiting(connection, of)
-            connection.execute(_RELEASE, of)
-            connection.execute(_FORGET_EARLY, of)
+            waiting = _waiting(connection, _JUDGED, cloud_id, numbers)
+            connection.execute(_RELEASE, _of(cloud_id, numbers))
+            connection.execute(_RELEASE_FREE, {"of": cloud_id, "newest": max(numbers)})
+            standing.forget_early(decisions.by(connection), cloud_id, now_s)
             return waiting
 
     def release_user(self, cloud_id: str, username_key: str, now_s: int) -> int:
@@ -144,56 +150,65 @@ class GuardStore:
             connection.execute(_GOES_BY_RULE, {"of": cloud_id, "named": username_key})
             return connection.scalar(sa.select(sa.func.count()).select_from(install).where(theirs)) or 0
 
-    def plan(self, cloud_id: str, no: int, now_s: int) -> Cancellation:
+    def plan(self, cloud_id: str, numbers: Collection[int], now_s: int) -> Cancellation:
         """As the port says."""
-        of = {"of": cloud_id, "chosen": no, "now_s": now_s}
-
-        def count(table: sa.Table, *which: sa.ColumnElement[bool]) -> int:
-            return connection.scalar(sa.select(sa.func.count()).select_from(table).where(*which), of) or 0
-
         with self._database.read() as connection:
-            _waiting(connection, of)
-            return Cancellation(
-                cloud_id,
-                resumed=count(subscriber, _SUSPENDED),
-                prolonged=count(subscriber, _EXPIRED, _IS_OVER),
-                reactivated=count(install, _REVOKED),
-                staying=connection.scalar(_STAYING, of) or 0,
-                rules=connection.scalar(_RULES, of) or 0,
-            )
+            return _plan(connection, cloud_id, numbers, now_s)
 
-    def cancel(self, cloud_id: str, no: int, now_s: int) -> Cancellation:
+    def cancel(self, cloud_id: str, numbers: Collection[int], now_s: int) -> Cancellation:
         """As the port says."""
-        of: dict[str, Any] = {"of": cloud_id, "chosen": no, "now_s": now_s}
         with self._database.begin() as connection:
-            _waiting(connection, of)
-            of["date_s"] = revisions.of_a_subscriber(connection, cloud_id, now_s)
-            resumed, prolonged, reactivated = (
-                connection.execute(statement, of).rowcount for statement in (_RESUME, _PROLONG, _REACTIVATE)
-            )
-            connection.execute(_FORGET_EARLY, of)
-            staying, rules = connection.scalar(_STAYING, of) or 0, connection.scalar(_RULES, of) or 0
+            plan = _plan(connection, cloud_id, numbers, now_s)
+            of = _of(cloud_id, numbers)
+            moved = of | {"now_s": now_s, "date_s": revisions.of_a_subscriber(connection, cloud_id, now_s)}
+            for statement in (_RESUME, _PROLONG, _REACTIVATE):
+                connection.execute(statement, moved)
+            standing.forget_early(decisions.by(connection), cloud_id, now_s)
             connection.execute(_WITHDRAW, of)
-        return Cancellation(cloud_id, resumed, prolonged, reactivated, staying, rules)
+        return plan
 
 
-def _waiting(connection: sa.Connection, of: Mapping[str, Any]) -> int:
-    """How many users wait; raises NotFound when no decision, or not this one, is held."""
-    count, users, gone = connection.execute(_SUMS.where(_THE_ONE), of).one()
+def _plan(connection: sa.Connection, cloud_id: str, numbers: Collection[int], now_s: int) -> Cancellation:
+    _waiting(connection, _HELD, cloud_id, numbers)
+    of = _of(cloud_id, numbers) | {"now_s": now_s}
+
+    def count(table: sa.Table, which: sa.ColumnElement[bool]) -> int:
+        return connection.scalar(sa.select(sa.func.count()).select_from(table).where(which), of) or 0
+
+    return Cancellation(
+        cloud_id,
+        resumed=count(subscriber, _SUSPENDED),
+        prolonged=count(subscriber, _EXPIRED),
+        endless=count(subscriber, _EXPIRED & _HAD_NO_DATE),
+        reactivated=count(install, _REVOKED),
+        staying=count(install, _ENDED & ~_REVOKED),
+        due=count(subscriber, _CAME_DUE),
+        rules=count(decision, _RULES),
+    )
+
+
+def _of(cloud_id: str, numbers: Collection[int]) -> dict[str, Any]:
+    return {"of": cloud_id, "chosen": msgspec.json.encode(list(numbers)).decode()}
+
+
+def _waiting(connection: sa.Connection, which: sa.ColumnElement[bool], cloud_id: str, numbers: Collection[int]) -> int:
+    """How many users of these decisions wait; raises NotFound when none of them is one of `which`."""
+    count, users, gone = connection.execute(_SUMS.where(which, _CHOSEN), _of(cloud_id, numbers)).one()
     if not count:
-        which = f"Decision {of['chosen']}" if of["chosen"] else "No decision"
-        raise NotFound(f"{which} of {of['of']} is {'not ' if of['chosen'] else ''}being held back.")
+        only = f"Decision {next(iter(numbers))} of {cloud_id} is not" if len(numbers) == 1 else ""
+        raise NotFound(f"{only or f'No decision of {cloud_id} is'} being held back.")
     return int(users - gone)
 
 
 def _report(connection: sa.Connection, cloud_id: str) -> Report:
-    count, users, gone = connection.execute(_SUMS, {"of": cloud_id}).one()
+    count, users, gone = connection.execute(_SUMS.where(_HELD), {"of": cloud_id}).one()
+    numbers = connection.scalars(_NUMBERS, {"of": cloud_id}).all()
     shown = connection.execute(_SHOWN, {"of": cloud_id}).mappings().all()
-    return Report(cloud_id, count, users - gone, tuple(_decision(connection, row) for row in shown))
+    return Report(cloud_id, count, users - gone, tuple(_decision(connection, row) for row in shown), tuple(numbers))
 
 
 def _decision(connection: sa.Connection, row: sa.RowMapping) -> Decision:
-    examples = connection.scalars(_EXAMPLES, {"of": row["cloud_id"], "chosen": row["no"]})
+    examples = connection.scalars(_EXAMPLES, {"of": row["cloud_id"], "one": row["no"]})
     return Decision(
         no=row["no"],
         reason=Ending(row["reason"]),

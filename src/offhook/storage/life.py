@@ -13,6 +13,7 @@ from offhook.provider.ports import Ending, Sighting, Standing
 from offhook.provider.sealing import DIGEST_BYTES
 from offhook.provider.subscriber import State, read_password
 from offhook.storage import decisions, revisions
+from offhook.storage import standing as standings
 from offhook.storage.database import Database, compiled, done
 from offhook.storage.rows import (
     read_circumstances,
@@ -103,7 +104,7 @@ _SERVED: Final = compiled(
     .values(variant=sa.bindparam("of"), digest=sa.bindparam("bytes"), dated_s=sa.bindparam("at_s"))
 )
 _EXPIRED_BY: Final = compiled(
-    sa.select(subscriber.c.expired_by).where(
+    sa.select(subscriber.c.expired_by, subscriber.c.expires_s).where(
         subscriber.c.cloud_id == sa.bindparam("of"), subscriber.c.id == sa.bindparam("known")
     )
 )
@@ -154,16 +155,26 @@ class LifeStore:
         user, due = {"of": cloud_id, "known": subscriber_id}, {"of": cloud_id, "now_s": now_s}
 
         def work(connection: sqlite3.Connection) -> int:
-            by: int = connection.execute(_EXPIRED_BY, user).fetchone()[0]
+            by, expires_s = connection.execute(_EXPIRED_BY, user).fetchone() or (0, None)
+            if expires_s is None or expires_s > now_s:
+                raise Unavailable("The account that was over was changed meanwhile. Ask again.")
             if not by:
-                deciding = decisions.Deciding(decisions.by_driver(connection), "", now_s)
+                deciding = decisions.Deciding(decisions.by_driver(connection), None, now_s)
                 users = connection.execute(_COUNT_DUE, due).fetchone()[0]
                 by = deciding.number(cloud_id, Ending.EXPIRED, users)
                 connection.execute(_STAMP_DUE, {**due, "by": by})
                 deciding.keep()
-            return by
+            return int(by)
 
         return await done(self._database.write(work))
+
+    async def not_due(self, cloud_id: str, now_s: int) -> None:
+        """As the port says."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            standings.forget_early(decisions.by_driver(connection), cloud_id, now_s)
+
+        await done(self._database.write(work))
 
     async def ruled(self, cloud_id: str, rule: str, author: str, now_s: int) -> int | None:
         """As the port says."""

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from offhook.provider.ports import Ending
 from offhook.provider.subscriber import Sealed, State, StoredPassword, Subscriber, read_password, write_password
-from offhook.storage.decisions import Deciding
+from offhook.storage.database import compiled
+from offhook.storage.decisions import Deciding, Execute
 from offhook.storage.tables import install, subscriber
 
 _COLUMNS: Final = ("username_key", "state", "expires_s", "suspended_by", "expired_by", "expired_before_s")
@@ -22,6 +23,16 @@ _HAD_PASSWORD: Final = (
     sa.update(install)
     .where(_OF_THE_USER, install.c.password == "", sa.func.length(install.c.token_hash) == 0)
     .values(password=sa.bindparam("had"))
+)
+
+_FORGET_EARLY: Final = compiled(
+    sa.update(subscriber)
+    .where(
+        subscriber.c.cloud_id == sa.bindparam("of"),
+        subscriber.c.expires_s > sa.bindparam("now_s"),
+        subscriber.c.expired_by != sa.literal_column("0"),
+    )
+    .values(expired_by=sa.literal_column("0"))
 )
 
 
@@ -50,6 +61,11 @@ def keep_password(connection: sa.Connection, cloud_id: str, subscriber_id: int, 
     """
     if not isinstance(had, Sealed):
         connection.execute(_HAD_PASSWORD, {"of": cloud_id, "known": subscriber_id, "had": write_password(had)})
+
+
+def forget_early(execute: Execute, cloud_id: str, now_s: int) -> None:
+    """Let those off whom a clock running ahead has found over: their date is yet to come."""
+    execute(_FORGET_EARLY, {"of": cloud_id, "now_s": now_s})
 
 
 def _suspension(before: sa.RowMapping, new: Subscriber, deciding: Deciding) -> dict[str, Any]:

@@ -42,7 +42,15 @@ _COUNT: Final = sa.select(sa.func.count()).select_from(table).where(table.c.clou
 _ADD: Final = insert(table).on_conflict_do_nothing(index_elements=[table.c.cloud_id, table.c.username_key])
 _REMOVE: Final = sa.delete(table).where(_NAMED).returning(table.c.id, table.c.password)
 _OF_THE_REMOVED: Final = (install.c.cloud_id == sa.bindparam("of")) & (install.c.subscriber_id == sa.bindparam("known"))
-_IN_USE: Final = sa.select(sa.func.count()).select_from(install).where(_OF_THE_REMOVED, install.c.state == "active")
+# Whoever removes one user has looked at them: their phones do not wait for what was decided on many.
+_WAITING: Final = install.c.ended_by.in_(
+    sa.select(decision.c.no).where(
+        decision.c.cloud_id == sa.bindparam("of"), decision.c.stage.in_([Stage.HELD.value, Stage.COUNTED.value])
+    )
+)
+_IN_USE: Final = (
+    sa.select(sa.func.count()).select_from(install).where(_OF_THE_REMOVED, (install.c.state == "active") | _WAITING)
+)
 # The install stays as a tombstone, so that the phone is told: without anything that names the user but a number.
 _BURY: Final = (
     sa.update(install)
@@ -54,7 +62,7 @@ _BURY: Final = (
         state="ended",
         ended=sa.case((install.c.state == "ended", install.c.ended), else_="deleted"),
         ended_s=sa.case((install.c.state == "ended", install.c.ended_s), else_=sa.bindparam("now_s")),
-        ended_by=sa.case((install.c.state == "ended", install.c.ended_by), else_=sa.bindparam("by")),
+        ended_by=sa.case(((install.c.state == "ended") & ~_WAITING, install.c.ended_by), else_=sa.bindparam("by")),
     )
 )
 _HELD: Final = sa.select(decision.c.no).where(

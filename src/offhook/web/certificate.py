@@ -10,12 +10,15 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_pem_private_key,
 )
+from cryptography.x509 import load_pem_x509_certificate
 
 from offhook.core.errors import Invalid
 
@@ -33,13 +36,20 @@ class Pair(NamedTuple):
     def read(self) -> tuple[bytes, bytes]:
         """Their content, the key as PKCS#8; raises Invalid when they are not a pair."""
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key)
             private = load_pem_private_key(self.key.read_bytes(), None)
+            theirs = load_pem_x509_certificate(self.certificate.read_bytes()).public_key()
+            if _spelt(theirs) != _spelt(private.public_key()):
+                raise Invalid.at("--tls-cert", f"{self.certificate} is the certificate of another key than {self.key}")
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key)
             key = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             return self.certificate.read_bytes(), key
         except (OSError, ValueError, TypeError) as error:
             reason = f"{self.certificate} and {self.key} are not a certificate and its key without a passphrase"
             raise Invalid.at("--tls-cert", f"{reason} ({error})") from None
+
+
+def _spelt(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 class Copies:
