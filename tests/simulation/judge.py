@@ -55,6 +55,7 @@ class Judge:
         self.part_s: dict[int, dict[str, float]] = {}
         self.records: dict[int, Record] = {}
         self.conducts: dict[int, Conduct] = {}
+        self.told_in: dict[int, Life] = {}
 
     # --- the server --------------------------------------------------------------------------------------------------
 
@@ -204,7 +205,7 @@ class Judge:
             return
         self._conduct(phone).is_answered(service, answer)
         if status == 410 and exchange.call.path == AGAIN_PATH:
-            phone.told_to_leave_s = min(phone.told_to_leave_s, self.heap.now_s)
+            phone.told_to_leave_s, self.told_in[phone.number] = min(phone.told_to_leave_s, self.heap.now_s), phone.life
         phone.tell_story(f"{service}: {status or answer}{f' ({exchange.fault})' if exchange.fault else ''}")
         if genuine and status in {200, 304}:
             self._reached(phone, service, exchange.served_s)
@@ -272,7 +273,8 @@ class Judge:
         life = phone.life
         if not phone.on or life is None or life.saved is None or phone.flow is None:
             return
-        if phone.told_to_leave_s <= self.heap.now_s and not phone.disk.full and not phone.failing:
+        # A phone whose power went in that very moment has to be told again.
+        if self.told_in.get(phone.number) is life and not phone.disk.full and not phone.failing:
             self._require(invariants.who_is_told_leaves, phone, phone=phone)
         if life.farewell is None:
             record = self._record(phone, _coming(phone, life, life.saved))
