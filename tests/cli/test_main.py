@@ -165,9 +165,9 @@ def test_a_data_folder_that_cannot_be_looked_at(tmp_path: Path, words: tuple[str
     told = CliRunner().invoke(app, [*words, "--data", str(tmp_path / name), "--json"])
 
     error = json.loads(told.stdout)["error"]
-    assert error["kind"] == "invalid"
-    assert error["faults"][0]["place"] == "--data"
-    assert "cannot be used as the data folder" in error["faults"][0]["text"]
+    assert error["kind"] == "misused"
+    assert error["message"].startswith("--data: ")
+    assert "cannot be used as the data folder" in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def _with_data(ctx: typer.Context, data: Path | None) -> Path | None:
     folder = DataFolder.choose(data)
     called = ctx.command_path.split()
     begins = not BEGINNINGS.isdisjoint((called[-1], " ".join(called[-2:])))
-    with reported(as_json=bool(ctx.params.get("json"))):
+    with reported(as_json=bool(ctx.params.get("json"))), as_misuse():
         if not begins and not _is_there(folder):
             raise NotFound(
                 f"There is no Offhook data in {folder.path}. Name another folder with --data, or begin with "
