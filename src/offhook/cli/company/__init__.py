@@ -1,4 +1,4 @@
-"""The small telephone company of the demo: an app with a theme, twenty users in three tiers, quick dials."""
+"""The small telephone company of the demo: an app with a theme, twenty users in three tiers, quick dials, rules."""
 
 from __future__ import annotations
 
@@ -12,19 +12,12 @@ from offhook.core.errors import Conflict
 from offhook.core.secret import Secret
 from offhook.portal import folder
 from offhook.provider.change import Change
-from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Tenant
 
 if TYPE_CHECKING:
     from offhook.wiring import Desk
 
 CLOUD_ID: Final = "DEMO"
-# What a tier has beyond, or short of, what the app gives to everybody.
-TIERS: Final = {
-    "basic": {"allowVideo": "0"},
-    "business": {"allowMessage": "1"},
-    "executive": {"allowMessage": "1", "sdesOutgoing": "required"},
-}
 
 
 def found(desk: Desk, each: Callable[[str], None] = lambda _: None) -> int:
@@ -42,10 +35,12 @@ def found(desk: Desk, each: Callable[[str], None] = lambda _: None) -> int:
     users = _users()
     for user in users:
         attributes = {name: user[name] for name in ("display_name", "extension", "tier")}
-        overrides = {key: Override(value) for key, value in TIERS[user["tier"]].items()}
-        change = Change(attributes=attributes, overrides=overrides)
+        change = Change(attributes=attributes)
         desk.directory.add(CLOUD_ID, user["username"], Secret(user["password"]), change, author="demo")
         each(user["display_name"])
+    # What a tier has beyond, or short of, what the app gives to everybody.
+    policy = desk.policies.propose(CLOUD_ID, files.joinpath("policy.toml").read_text("utf-8"), "demo")
+    desk.policies.publish(policy, "demo", "the company's rules")
     return len(users)
 
 
