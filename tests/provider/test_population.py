@@ -16,12 +16,13 @@ from offhook.core.mergeable import Document
 from offhook.policy import document
 from offhook.policy.evaluate import Compiled
 from offhook.policy.resolution import Logout, Refusal
+from offhook.policy.rollout import WHOLE, lot
 from offhook.policy.rules import Policy
 from offhook.policy.subject import Occasion
 from offhook.provider.circumstances import Circumstances
 from offhook.provider.compose import Composition, common
 from offhook.provider.outcome import Outcome, outcome
-from offhook.provider.population import MOST_OF_ONE, Difference, Member, Phone, Touched, difference
+from offhook.provider.population import MOST_OF_ONE, Difference, Member, Moved, Phone, Touched, difference
 from offhook.provider.replacement import Fate, Kind, Move, Sent
 from offhook.provider.rulings import Case
 from offhook.provider.subscriber import Argon2, Override, State, Subscriber
@@ -66,11 +67,12 @@ def sets(key: str, value: str, more: str = "") -> str:
 def _drawn(dice: Random, first: Policy, second: Policy) -> Policy:
     """A policy that has some of another one, changed and moved about."""
     rules = {rule.id: rule for rule in first.rules}
+    much = dice.choice((0.0, 0.3))
     for rule in second.rules:
-        if dice.random() < 0.3:
+        if dice.random() < much:
             rules[rule.id] = rule
-    kept = [rule for rule in rules.values() if dice.random() < 0.9]
-    if dice.random() < 0.2:
+    kept = [rule for rule in rules.values() if dice.random() >= much / 3]
+    if dice.random() < 0.3:
         dice.shuffle(kept)
     return Policy(2, dice.choice((first, first, second)).segments, tuple(kept))
 
@@ -344,16 +346,74 @@ def test_members_are_asked_for_one_after_the_other() -> None:
     assert ticks == [(500, 500), (1000, 1000)]
 
 
+def test_rules_in_another_order() -> None:
+    """Nothing of them is new, and another one decides."""
+    one, other = GOLD + sets("codecOrder", "8"), sets("codecOrder", "0")
+    live = policy(one, other)
+    new = msgspec.structs.replace(live, rules=live.rules[::-1])
+
+    found = difference(TENANT, live, new, [tier("ann", "A"), tier("g1", "B")], NOON_S)
+
+    move = Move(Kind.KEY, "codecOrder", Sent("8", 20), Sent("0", 20))
+    assert found.moves == (Moved(move, Touched(1, 1, ("g1@EXAMPLE",))),)
+
+
+def test_a_part_of_the_installs() -> None:
+    """Each install draws for itself, also those of one user that say the same of themselves."""
+    new = policy('rollout = { percent = 50, of = "installs" }\n' + sets("X-b", "1"))
+    phones = [f"install-{number}" for number in range(100)]
+
+    found = difference(TENANT, None, new, [user("ann", *phones)], NOON_S)
+
+    assert found.affected.users == 1
+    assert found.affected.installs == sum(lot(phone, "rule-0") < WHOLE / 2 for phone in phones)
+
+
+def test_devices_are_counted_as_at_the_sign_in() -> None:
+    """Two installs of one device are one phone."""
+    new = policy('when = { if = "installs", at_least = 2 }\n' + sets("X-b", "1"))
+
+    one, two = ([Phone("A", "D"), Phone("B", device)] for device in ("D", "E"))
+
+    found = difference(TENANT, None, new, [user("one", *one), user("two", *two)], NOON_S)
+    assert found.affected.examples == ("two@EXAMPLE",)
+
+
+def test_what_is_hidden_by_a_rule_that_a_clock_ends() -> None:
+    """It changes nothing while everybody is turned away, and does when that is over."""
+    closed = 'when = { if = "during", until = 2030-05-01T00:00:00Z }\nthen = [{ do = "refuse", message = "Closed." }]'
+    live, new = policy(closed), policy(closed, GOLD + sets("X-b", "1"))
+
+    found = difference(TENANT, live, new, [tier("ann", "A"), tier("g1", "B")], NOON_S)
+
+    assert (found.affected.users, found.later) == (0, Touched(1, 1, ("g1@EXAMPLE",)))
+
+
+def test_who_is_affected_now_is_not_counted_as_later_too() -> None:
+    """Though another phone of theirs is."""
+    new = policy(
+        'when = { if = "platform", one_of = ["ios"] }\n' + sets("X-b", "1"),
+        'when = { if = "during", since = 2030-05-01T00:00:00Z }\n' + sets("X-c", "2"),
+    )
+    phones = Phone("A", circumstances=Circumstances("ios")), Phone("B", circumstances=Circumstances("android"))
+
+    found = difference(TENANT, None, new, [user("ann", *phones)], NOON_S)
+
+    assert (found.affected, found.later, found.share) == (Touched(1, 1, ("ann@EXAMPLE",)), Touched(), 1.0)
+
+
 def test_what_a_clock_will_strike() -> None:
     """Hours, stages and networks count as later; a part that is never drawn, and a rule for others, do not."""
     night = 'when = { if = "during", since = 2030-05-01T00:00:00Z }\n'
     few = "rollout = { percent = 0 }\n"
+    stages = "stages = [{ since = 2020-05-01T00:00:00Z, percent = 0 }, { since = 2020-06-01T00:00:00Z, percent = 100 }]"
     members: dict[str, Mapping[str, int]] = {}
     rules = {
         "at all": night + sets("X-b", "1"),
         "to nobody": night + few + sets("X-b", "1"),
         "from there": 'when = { if = "from_network", one_of = ["10.0.0.0/8"] }\n' + sets("X-b", "1"),
         "in stages": "rollout = { stages = [{ since = 2030-05-01T00:00:00Z, percent = 100 }] }\n" + sets("X-b", "1"),
+        "when its guard opens it": f"rollout = {{ {stages}, guard = {{}} }}\n" + sets("X-b", "1"),
         "never": few + sets("X-b", "1"),
     }
 
@@ -366,6 +426,7 @@ def test_what_a_clock_will_strike() -> None:
         "to nobody": 0,
         "from there": 2,
         "in stages": 2,
+        "when its guard opens it": 2,
         "never": 0,
     }
     assert not any(one["now"] for one in members.values())
