@@ -23,6 +23,7 @@ from offhook.portal.published import Aside, Published
 from offhook.portal.versions import State
 from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
+from offhook.provider.census import Census
 from offhook.provider.compose import Composer
 from offhook.provider.definitions import UNKNOWN_URL, all_keys
 from offhook.provider.directory import Directory
@@ -51,6 +52,7 @@ from offhook.storage.imports import ImportStore
 from offhook.storage.installs import InstallStore
 from offhook.storage.life import LifeStore, SightingStore
 from offhook.storage.policies import PolicyStore
+from offhook.storage.population import PopulationStore
 from offhook.storage.rulings import RulingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
@@ -153,6 +155,7 @@ class Desk:
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
         self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
+        self.census = Census(PopulationStore(parts.database), parts.clock)
         self.explain = Explain(
             subscribers=parts.subscribers,
             tenants=parts.tenants,

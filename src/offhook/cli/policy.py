@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
-from offhook.cli import asking
+from offhook.cli import asking, population_view
 from offhook.cli import explain as explaining
 from offhook.cli import policy_view as view
 from offhook.cli.desk import open_desk
@@ -35,6 +35,7 @@ from offhook.provider.policyversion import PolicyVersion, State
 
 if TYPE_CHECKING:
     from offhook.provider.policies import Proposal
+    from offhook.provider.population import Difference
     from offhook.wiring import Desk
 
 _HELP: Final = """Rules of who gets what.
@@ -78,10 +79,9 @@ def plan(
     """Show what publishing a file, or the draft, would change, and what to know first; changes nothing."""
     with reported(as_json=json), open_desk(data) as desk:
         proposal = _proposed(desk, parse_cloud_id(app_id), file, "", blank_removed=blank_removed)
+        shown = _shown(proposal, _counted(desk, proposal), json=json)
         if json:
-            print_object(view.proposal_record(proposal))
-        else:
-            view.show_proposal(proposal)
+            print_object(shown["plan"])
 
 
 @app.command(epilog=examples('offhook policy draft EXAMPLE policy.toml --note "gold gets better codecs"'))
@@ -274,7 +274,11 @@ def _publish(
     approved_by: str = "",
     affected_share: float | None = None,
 ) -> None:
-    shown, named = _shown(proposal, json=json), proposal.tenant.cloud_id
+    """Count whom it touches, unless that is known, show it, ask, and publish."""
+    named = proposal.tenant.cloud_id
+    difference = _counted(desk, proposal) if affected_share is None else None
+    shown = _shown(proposal, difference, json=json)
+    affected_share = affected_share if difference is None else difference.share
     if not proposal.lines and proposal.live is not None and proposal.draft is None:
         version = desk.policies.show(named, State.LIVE)
         _done(version, f"Nothing changes: policy {version.number} of {named} is Live.", shown, json=json)
@@ -284,10 +288,18 @@ def _publish(
     _done(version, f"Policy {version.number} of {named} is Live.", shown, json=json)
 
 
-def _shown(proposal: Proposal, *, json: bool) -> dict[str, Any]:
+def _counted(desk: Desk, proposal: Proposal) -> Difference:
+    with population_view.progress(desk.census.users(proposal)) as tick:
+        return desk.census.take(proposal, tick)
+
+
+def _shown(proposal: Proposal, difference: Difference | None = None, *, json: bool) -> dict[str, Any]:
     if not json:
         view.show_proposal(proposal)
-    return {"plan": view.proposal_record(proposal)}
+        if difference is not None:
+            population_view.show(difference)
+    counted = {} if difference is None else {"population": population_view.record(difference)}
+    return {"plan": view.proposal_record(proposal) | counted}
 
 
 def _done(version: PolicyVersion, text: str, record: dict[str, Any], *, json: bool) -> None:

@@ -23,17 +23,17 @@ _PLAIN_WIDTH: Final = 200
 
 def tell(text: str) -> None:
     """A line for a person."""
-    _console().print(Text(plain(text)), soft_wrap=True)
+    console().print(Text(plain(text)), soft_wrap=True)
 
 
 def show_proposal(proposal: Proposal) -> None:
     """What would change for phones, line by line, then the counts and what somebody should know."""
-    console = _console()
+    out = console()
     for line in proposal.lines:
-        console.print(Text(plain(str(line)), _STYLES[line.kind]), soft_wrap=True)
+        out.print(Text(plain(str(line)), _STYLES[line.kind]), soft_wrap=True)
     for remark in proposal.remarks:
-        console.print(Text.assemble(("Warning: ", "bold yellow"), plain(str(remark))), soft_wrap=True)
-    console.print(Text(proposal.summary, "bold"), soft_wrap=True)
+        out.print(Text.assemble(("Warning: ", "bold yellow"), plain(str(remark))), soft_wrap=True)
+    out.print(Text(proposal.summary, "bold"), soft_wrap=True)
 
 
 def proposal_record(proposal: Proposal) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def show_history(versions: Iterable[PolicyVersion]) -> None:
             plain(version.approved_by),
             plain(version.note),
         )
-    _console().print(table)
+    console().print(table)
 
 
 def print_list(records: Iterable[dict[str, Any]]) -> None:
@@ -92,5 +92,6 @@ def print_list(records: Iterable[dict[str, Any]]) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(list(records)), indent=2).decode() + "\n")
 
 
-def _console() -> Console:
+def console() -> Console:
+    """Wide where no terminal says how wide."""
     return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)

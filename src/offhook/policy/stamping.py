@@ -17,24 +17,25 @@ def stamped(policy: Policy, earlier: tuple[Policy, ...], number: int, author: st
     A rule says the same as in one of the `earlier` policies, the first of which counts, if it does and the segments
     that it speaks of do. Else its version is the number of this policy, so that no two of its texts ever share one.
     """
-    known = [(_segments(one), {rule.id: rule for rule in one.rules}) for one in earlier]
-    ours = _segments(policy)
+    known = [(segments_of(one), {rule.id: rule for rule in one.rules}) for one in earlier]
+    ours = segments_of(policy)
 
     def signed(rule: Rule) -> Rule:
         for segments, rules in known:
             before = rules.get(rule.id)
-            if before is not None and _said(before, segments) == _said(rule, ours):
+            if before is not None and said(before, segments) == said(rule, ours):
                 return before
         return msgspec.structs.replace(rule, version=number, author=author, changed_s=now_s)
 
     return msgspec.structs.replace(policy, number=number, rules=tuple(map(signed, policy.rules)))
 
 
-def _segments(policy: Policy) -> Mapping[str, Condition]:
+def segments_of(policy: Policy) -> Mapping[str, Condition]:
+    """The conditions of its segments, by name."""
     return {segment.id: segment.when for segment in policy.segments}
 
 
-def _said(rule: Rule, segments: Mapping[str, Condition]) -> tuple[Rule, tuple[Condition, ...]]:
+def said(rule: Rule, segments: Mapping[str, Condition]) -> tuple[Rule, tuple[Condition, ...]]:
     """What a rule says, without whose it is."""
     return msgspec.structs.replace(rule, version=1, author="", changed_s=0), tuple(_spoken_of(rule, segments))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -98,13 +98,19 @@ def compose(
     grant: Grant,
     resolution: Resolution = SAYS_NOTHING,
     opener: Opener = VEIL,
+    *,
+    keys: Collection[str] | None = None,
 ) -> Composition:
-    """The account of a user on an install, with whatever opens their secrets, or with masks in their place."""
+    """The account of a user on an install, with whatever opens their secrets, or with masks in their place.
+
+    With `keys`, these are as they would be, and others that the template has may be missing.
+    """
     laying = _Laying()
     if tenant.former_statuses:
         status = Value(str(tenant.logout_status), PROVIDER, STATUS)
         laying.lay(LOGOUT_STATUS_KEY, status, "The status that logs phones out was changed.")
     asked = template.parse(tenant.template)
+    asked = asked if keys is None else asked.only(keys)
     texts = (setting.value for setting in resolution.settings.values())
     columns = asked.columns.union(*map(template.columns, texts))
     values = _values(tenant, subscriber, columns, opener) | {"cloud_password": _credential(tenant, grant)}

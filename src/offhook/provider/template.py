@@ -57,6 +57,10 @@ class Template(msgspec.Struct, frozen=True):
         """All that it asks for."""
         return frozenset(column for entry in self.entries.values() for column in entry.columns)
 
+    def only(self, keys: Collection[str]) -> Template:
+        """The same without any other key."""
+        return Template({key: entry for key, entry in self.entries.items() if key in keys})
+
     def fill(self, values: Mapping[str, str]) -> dict[str, Value]:
         """The keys for one user."""
         return {key: entry.fill(values) for key, entry in self.entries.items()}
