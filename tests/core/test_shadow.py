@@ -112,3 +112,12 @@ def test_memory_does_not_grow_with_users() -> None:
     assert (groups[0].key, groups[0].users, len(groups[0].examples)) == (OTHERS, 50, MOST_EXAMPLES)
     assert (words[0].theirs, words[0].users) == (OTHERS, 50)
     assert tally.asked == 2 * users
+
+
+def test_nothing_of_an_account_is_in_a_log() -> None:
+    """What names a record says how many keys there are, or who it is about."""
+    account = shadow.Account({"password": Value("hunter2", PROVIDER, "")})
+    example = shadow.Example("ann", "hunter2", None)
+
+    assert (str(account), str(example)) == ("1 keys", "ann")
+    assert "hunter2" not in repr([account, example])

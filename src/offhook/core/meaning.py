@@ -81,7 +81,8 @@ def _of_kind(kind: Kind, content: str) -> Hashable:
             return tuple(_of_kind(item, part) for part in bare.split(",")) if bare else bare
         case Address():
             return bare.lower()
-        case WebAddress():
+        case _:
+            assert isinstance(kind, WebAddress), "these are all kinds"
             return _HOST.sub(lambda found: found.group().lower(), bare, count=1)
 
 

@@ -143,9 +143,10 @@ def judge(theirs: Said, ours: Said, secrets: Iterable[str] = ()) -> Verdict:
             return OneRefuses(THEIRS, theirs)
         case _, Refusal():
             return OneRefuses(OURS, ours)
-        case Account(), Account():
+        case _:
+            assert isinstance(theirs, Account)
+            assert isinstance(ours, Account)
             return _compared(theirs, ours, tuple(secrets))
-    raise AssertionError("these are all pairs")
 
 
 def _compared(theirs: Account, ours: Account, secrets: tuple[str, ...]) -> Same | Different:
@@ -222,9 +223,9 @@ class Tally:
                 self.different += 1
                 told = (str(refusal), "") if who == THEIRS else ("", str(refusal))
                 _count(self._refusals, *told, user)
-            case Failed(who=who, why=why):
+            case failure:
                 self.failed += 1
-                _count(self._failures, *((why, "") if who == THEIRS else ("", why)), user)
+                _count(self._failures, *((failure.why, "") if failure.who == THEIRS else ("", failure.why)), user)
         if isinstance(verdict, Different | OneRefuses) and len(self.named) < MOST_NAMED:
             self.named.append(user)
 

@@ -66,7 +66,8 @@ class Asking:
         return len(self._asked)
 
     def _forget(self, before_s: float) -> None:
-        while self._asked:
+        # Whoever asked just now is never forgotten, so there is an oldest one.
+        while True:
             oldest = next(iter(self._asked))
             if self._asked[oldest] > before_s and len(self._asked) <= MOST:
                 return
