@@ -101,11 +101,13 @@ def test_what_a_phone_was_told_survives_sigkill(tmp_path: Path) -> None:
     chance = random.Random(410)
     told = 0
     # The first ones are left alone, and show how long a sign-in takes here and now.
-    took_s = min(serve_one(tmp_path, KILLS + number, None)[1] for number in range(CALM))
+    within_s = 1.5 * min(serve_one(tmp_path, KILLS + number, None)[1] for number in range(CALM))
     for number in range(KILLS):
-        got, _ = serve_one(tmp_path, number, chance.uniform(0, 1.5 * took_s))
+        got, _ = serve_one(tmp_path, number, chance.uniform(0, within_s))
         told += len(got)
         check(tmp_path, number, got)
+        # A machine that gets busier, or less so, must not make all kills come too early or too late.
+        within_s *= 0.97 if got else 1.02
 
     # Otherwise the kills all came too early, or all too late, to prove anything.
     assert KILLS * 0.05 < told < KILLS * 0.95
