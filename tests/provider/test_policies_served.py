@@ -283,6 +283,27 @@ def test_notes_that_are_kept_serve_after_a_restart(provider: Provider) -> None:
     assert row["circumstances"] == '{"app_version":"9.10"}'
 
 
+def test_two_answers_of_one_second_have_two_dates(provider: Provider) -> None:
+    """Also when the second one is asked for at the sign-in's address, and lost on its way."""
+    provider.has_tenant(Tenant("A"))
+    provider.has_user("johndow@A")
+    on_linux = rule(sets("X-linux", "1"), '{ if = "platform", one_of = ["linux"] }', name="linux")
+    provider.has_policy(rule(sets("X-ios", "1"), '{ if = "platform", one_of = ["ios"] }', name="ios") + on_linux, "A")
+    provider.clock.time_s += 100
+    phone = provider.phone(cloud_id="A", platform="android")
+    account = dict(phone.account)
+    provider.sightings.flush()
+    provider.clock.time_s += 100
+    phone.asks(platform="ios")
+
+    own = {"cloud_username": "johndow", "cloud_password": account["cloud_password"], "cloud_id": "A"}
+    lost = provider.get("/prov", **own, install_id=account["X-install-id"], platform="linux")
+    asked = phone.asks(platform="linux", tags=False)
+
+    assert b"X-linux" in lost.body
+    assert b"X-linux" in asked.body
+
+
 @pytest.mark.parametrize("tags", WAYS)
 def test_publishing_is_served_with_the_next_request(provider: Provider, tags: bool) -> None:
     """Once; and so is taking it back."""

@@ -259,6 +259,15 @@ def test_a_request_shows_nothing_of_what_was_sent() -> None:
     assert "12345678" not in repr(request.read(Names()))
 
 
+def test_a_password_is_never_taken_for_something_else() -> None:
+    """Also where a Cloud ID gives it a name by which a version is usually called."""
+    request = SignInRequest("EXAMPLE", {"version": "12345678", "platform": "ios"})
+
+    inputs = request.read(Names(password="version"))
+
+    assert (inputs.circumstances.app_version, inputs.circumstances.platform) == ("", "ios")
+
+
 def test_unknown_users_count_for_the_address(provider: Provider) -> None:
     """Whoever tries one name after the other is told to wait, whether or not there is anybody of that name."""
     provider.has_tenant(Tenant("EXAMPLE"))

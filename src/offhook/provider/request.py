@@ -88,7 +88,9 @@ class SignInRequest(Discreet, frozen=True):
         )
 
     def _circumstances(self, names: Names) -> Circumstances:
-        told = {kind: self._text(getattr(names, kind)) for kind in TOLD}
+        # A Cloud ID may call something else by the usual name of one of these: its password, say.
+        taken = {names.username, names.password, names.cloud_id, names.install_id, names.device}
+        told = {kind: self._text(name) for kind in TOLD if (name := getattr(names, kind)) not in taken}
         return Circumstances.told(told, self.user_agent, self.client, editable=self._parsed().editable)
 
     def _text(self, name: str) -> str:

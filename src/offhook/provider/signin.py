@@ -178,7 +178,9 @@ class SignIn:
         That leaves out the token, and what rules give at a sign-in alone. Where rules look at the occasion, asking
         again may bring more, and what is said of this answer is never said of that one.
         """
-        served = NEVER_SERVED if entrant.install is None else entrant.install.served
+        served = NEVER_SERVED
+        if entrant.install is not None:
+            served = self._sightings.served(entrant.install.id) or entrant.install.served
         dating = Dating.of(case.again(), entrant.modified_s, served)
         occasional = case.uses(Fact.OCCASION)
         if not occasional and (entrant.tenant.credential is Credential.TOKEN or case.policy is not None):
