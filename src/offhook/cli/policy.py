@@ -62,6 +62,10 @@ FileArgument: TypeAlias = Annotated[
 BlankOption: TypeAlias = Annotated[
     bool, typer.Option("--blank-removed", help="Send keys empty that are set no more; else phones keep what they have.")
 ]
+VersionOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--version", help="live, editable or a number; left out, the draft, else Live.", metavar="WHICH"),
+]
 RuleArgument: TypeAlias = Annotated[str, typer.Argument(help="The id of a rule.", metavar="RULE")]
 ApprovedOption: TypeAlias = Annotated[
     str, typer.Option("--approved-by", help="The second person, where one is needed.", metavar="NAME")
@@ -184,10 +188,7 @@ def withdraw(
 @app.command(epilog=examples("offhook policy show EXAMPLE", "offhook policy show EXAMPLE --version live --json"))
 def show(
     app_id: CloudIdArgument,
-    which: Annotated[
-        str | None,
-        typer.Option("--version", help="live, editable or a number; left out, the draft, else Live.", metavar="WHICH"),
-    ] = None,
+    which: VersionOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -205,10 +206,7 @@ def show(
 def export(
     app_id: CloudIdArgument,
     to: Annotated[Path, typer.Argument(help="A file, or - for the output.", metavar="FILE")],
-    which: Annotated[
-        str | None,
-        typer.Option("--version", help="live, editable or a number; left out, the draft, else Live.", metavar="WHICH"),
-    ] = None,
+    which: VersionOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     data: DataOption = None,
     json: JsonOption = False,

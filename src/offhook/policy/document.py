@@ -41,11 +41,6 @@ def dumps(policy: Policy) -> str:
     return toml.dumps(document)
 
 
-def dumps_json(policy: Policy) -> str:
-    """The same as JSON."""
-    return msgspec.json.encode(policy).decode()
-
-
 def _decoded(text: str) -> Mapping[str, Any]:
     if len(text) > MAX_CHARACTERS:
         raise Invalid.at(NAME, f"is larger than {MAX_CHARACTERS:,} characters")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
-_ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f\ud800-\udfff]')
-_SHORT: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+from offhook.core import toml
 
 
 def dumps(document: Mapping[str, Any]) -> str:
@@ -23,7 +20,7 @@ def dumps(document: Mapping[str, Any]) -> str:
 
 
 def _lines(table: Mapping[str, Any]) -> Iterator[str]:
-    return (f"{_name(name)} = {_written(found, '')}\n" for name, found in table.items())
+    return (f"{toml.name(name)} = {_written(found, '')}\n" for name, found in table.items())
 
 
 def _written(found: object, indent: str) -> str:
@@ -31,7 +28,7 @@ def _written(found: object, indent: str) -> str:
         case bool():
             return "true" if found else "false"
         case dict():
-            return f"{{ {', '.join(f'{_name(name)} = {_written(one, indent)}' for name, one in found.items())} }}"
+            return f"{{ {', '.join(f'{toml.name(name)} = {_written(one, indent)}' for name, one in found.items())} }}"
         case list() | tuple():
             return _list(found, indent)
         case datetime():
@@ -39,7 +36,7 @@ def _written(found: object, indent: str) -> str:
         case float():
             return str(int(found)) if found.is_integer() else repr(found)
         case str():
-            return _text(found)
+            return toml.text(found)
         case _:
             return str(found)
 
@@ -50,18 +47,3 @@ def _list(found: list[Any] | tuple[Any, ...], indent: str) -> str:
         return f"[{', '.join(_written(one, indent) for one in found)}]"
     deeper = f"{indent}  "
     return "\n".join(["[", *(f"{deeper}{_written(one, deeper)}," for one in found), f"{indent}]"])
-
-
-def _name(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _basic(name)
-
-
-def _text(text: str) -> str:
-    lines = text.split("\n")
-    if len(lines) > 1 and all(line.isprintable() for line in lines) and "'''" not in text and not text.endswith("'"):
-        return f"'''\n{text}'''"
-    return _basic(text)
-
-
-def _basic(text: str) -> str:
-    return '"' + _ESCAPED.sub(lambda found: _SHORT.get(found[0], f"\\u{ord(found[0]):04X}"), text) + '"'

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
-_ESCAPED: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f\ud800-\udfff]')
-_SHORT: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+from offhook.core import toml
 
 
 def dumps(document: Mapping[str, Any]) -> str:
@@ -27,7 +24,7 @@ def _blocks(path: str, table: Mapping[str, Any]) -> Iterator[list[str]]:
     for name, found in table.items():
         if name in plain:
             continue
-        inside = f"{path}.{_name(name)}" if path else _name(name)
+        inside = f"{path}.{toml.name(name)}" if path else toml.name(name)
         if isinstance(found, list):
             yield from ([f"[[{inside}]]\n", *_lines(item)] for item in found)
         else:
@@ -46,27 +43,12 @@ def _is_detail(name: str) -> bool:
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:
-    return [f"{_name(name)} = {_written(found)}\n" for name, found in table.items()]
+    return [f"{toml.name(name)} = {_written(found)}\n" for name, found in table.items()]
 
 
 def _written(found: object) -> str:
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, dict):
-        return "{ " + ", ".join(f"{_name(name)} = {_written(inner)}" for name, inner in found.items()) + " }"
-    return _text(found) if isinstance(found, str) else str(found)
-
-
-def _name(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _basic(name)
-
-
-def _text(text: str) -> str:
-    lines = text.split("\n")
-    if len(lines) > 1 and all(line.isprintable() for line in lines) and "'''" not in text and not text.endswith("'"):
-        return f"'''\n{text}'''"
-    return _basic(text)
-
-
-def _basic(text: str) -> str:
-    return '"' + _ESCAPED.sub(lambda found: _SHORT.get(found[0], f"\\u{ord(found[0]):04X}"), text) + '"'
+        return "{ " + ", ".join(f"{toml.name(name)} = {_written(inner)}" for name, inner in found.items()) + " }"
+    return toml.text(found) if isinstance(found, str) else str(found)
