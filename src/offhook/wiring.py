@@ -23,7 +23,6 @@ from offhook.portal.published import Aside, Published
 from offhook.portal.versions import State
 from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
-from offhook.provider.census import Census
 from offhook.provider.compose import Composer
 from offhook.provider.definitions import UNKNOWN_URL, all_keys
 from offhook.provider.directory import Directory
@@ -44,6 +43,7 @@ from offhook.provider.sealing import KeyedHash, Sealer
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
 from offhook.provider.tenant import Tenant
+from offhook.release.releases import Releases
 from offhook.storage import keyfiles
 from offhook.storage.apps import AppStore, PublishedStore
 from offhook.storage.database import Database
@@ -53,6 +53,7 @@ from offhook.storage.installs import InstallStore
 from offhook.storage.life import LifeStore, SightingStore
 from offhook.storage.policies import PolicyStore
 from offhook.storage.population import PopulationStore
+from offhook.storage.releases import ReleaseStore
 from offhook.storage.rulings import RulingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
@@ -155,7 +156,16 @@ class Desk:
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
         self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
-        self.census = Census(PopulationStore(parts.database), parts.clock)
+        self.releases = Releases(
+            store=ReleaseStore(parts.database, parts.clock),
+            portal=parts.portal,
+            policies=self.policies,
+            tenants=parts.tenants,
+            population=PopulationStore(parts.database),
+            live=Bases(parts),
+            definitions=lambda cloud_id: parts.definitions(cloud_id, UNKNOWN_URL),
+            clock=parts.clock,
+        )
         self.explain = Explain(
             subscribers=parts.subscribers,
             tenants=parts.tenants,

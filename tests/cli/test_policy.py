@@ -122,16 +122,23 @@ def test_what_does_not_work(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_a_second_person_is_asked_for(shell: Shell) -> None:
-    """Where the Cloud ID wants one."""
+    """Where the Cloud ID wants one: who approves does so before, and of exactly this text."""
     shell.does("tenant", "set", "EXAMPLE", "--approval-share", "0")
-    file = shell.file("policy.toml", GOLD)
+    file, other = shell.file("policy.toml", GOLD), shell.file("other.toml", GOLD.replace('"8"', '"9"'))
+    publish = "policy", "publish", "EXAMPLE", file, "--yes", "--author", "ann"
 
-    refused = shell.types("policy", "publish", "EXAMPLE", file, "--yes", "--author", "ann")
-    done = shell.tells("policy", "publish", "EXAMPLE", file, "--yes", "--author", "ann", "--approved-by", "bob")
+    refused = shell.types(*publish)
+    shell.does("policy", "approve", "EXAMPLE", other, "--yes", "--author", "bob")
+    of_another = shell.types(*publish)
+    approved = shell.tells("policy", "approve", "EXAMPLE", file, "--yes", "--author", "bob")
+    done = shell.tells(*publish)
 
-    assert refused.exit_code != 0
-    assert "a second person has to approve of it" in " ".join(refused.output.split())
-    assert done["approved_by"] == "bob"
+    assert (refused.exit_code, of_another.exit_code) == (3, 3)
+    assert "a second person has to approve of it. Nobody has yet." in " ".join(refused.output.split())
+    assert "bob approved of something else: it, or what is Live, was changed since" in " ".join(
+        of_another.output.split()
+    )
+    assert approved["approved_by"] == done["approved_by"] == "bob"
 
 
 def test_nothing_changes_twice(shell: Shell) -> None:
@@ -171,8 +178,8 @@ def test_a_plan_tells_who_gets_what_otherwise(shell: Shell) -> None:
         {
             "kind": "key",
             "name": "codecOrder",
-            "before": {"text": "8", "rank": 20, "markup": False, "attributes": []},
-            "after": {"text": "9", "rank": 20, "markup": False, "attributes": []},
+            "before": {"text": "8", "rank": 20, "markup": False, "attributes": [], "kept_out": ""},
+            "after": {"text": "9", "rank": 20, "markup": False, "attributes": [], "kept_out": ""},
             "various": False,
             "users": 1,
             "installs": 0,
@@ -191,9 +198,8 @@ def test_a_second_person_is_needed_when_many_are_affected(shell: Shell) -> None:
 
     few = shell.types("policy", "publish", "EXAMPLE", shell.file("few.toml", GOLD), "--yes", "--author", "ann")
     many = shell.types("policy", "publish", "EXAMPLE", shell.file("all.toml", everybody), "--yes", "--author", "ann")
-    approved = shell.types(
-        "policy", "publish", "EXAMPLE", shell.file("all.toml", everybody), "--yes", "--approved-by", "x"
-    )
+    shell.does("policy", "approve", "EXAMPLE", shell.file("all.toml", everybody), "--yes", "--author", "bob")
+    approved = shell.types("policy", "publish", "EXAMPLE", shell.file("all.toml", everybody), "--yes")
     paused = shell.types("policy", "pause", "EXAMPLE", "all", "--reason", "no sound", "--yes")
 
     assert [one.exit_code for one in (few, approved, paused)] == [0, 0, 0]

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 
 from offhook.core.base import Base
-from offhook.core.errors import Conflict, Invalid, NotFound, Refused
+from offhook.core.errors import Conflict, Invalid, NotFound
 from offhook.policy import document
 from offhook.policy.evaluate import Compiled
 from offhook.policy.rules import Policy
@@ -203,20 +202,6 @@ def test_as_of_then(provider: Provider, policies: Policies) -> None:
     assert policies.at("EXAMPLE", NOON_S + 100).number == second.number
     with pytest.raises(NotFound):
         policies.at("EXAMPLE", NOON_S - 1)
-
-
-def test_a_second_person(provider: Provider, policies: Policies) -> None:
-    """Neither who wrote it nor who publishes it; only beyond the share, or when nobody has looked how many."""
-    provider.tenants.put(msgspec.structs.replace(provider.tenants.get("EXAMPLE"), approval_share=0.1))
-    proposal = policies.propose("EXAMPLE", GOLD, "ann")
-
-    for approved_by in ("", "ann", "bob"):
-        with pytest.raises(Refused):
-            policies.publish(proposal, "bob", approved_by=approved_by)
-    version = policies.publish(proposal, "bob", approved_by="eve", affected_share=0.5)
-    few = policies.publish(policies.propose("EXAMPLE", SILVER, "ann"), "bob", affected_share=0.1)
-
-    assert (version.approved_by, few.approved_by) == ("eve", "")
 
 
 def test_all_faults_at_once(policies: Policies) -> None:

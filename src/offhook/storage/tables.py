@@ -138,6 +138,31 @@ policy_version: Final = sa.Table(
     ),
 )
 
+# Who published what had this moment, and who else approved of it; of what nobody published by hand, there is no row.
+publication: Final = sa.Table(
+    "publication",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("published_s", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),  # of the machine, whatever name was given
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("approved_by", sa.Text, nullable=False),
+    sa.Column("approved_account", sa.Text, nullable=False),
+    sa.Column("approved_s", sa.Integer, nullable=True),
+)
+
+# Who approves of exactly what, as long as it is not published.
+approval: Final = sa.Table(
+    "approval",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("author", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("given_s", sa.Integer, nullable=False),
+)
+
 # Who logged which number of users out, and whether they may go (D22).
 decision: Final = sa.Table(
     "decision",
