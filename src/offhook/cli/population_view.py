@@ -18,7 +18,8 @@ from offhook.cli.plan_view import counted
 from offhook.cli.showing import console
 from offhook.core.mergeable import PORTAL, USER
 from offhook.provider.population import Difference, Tick, Touched
-from offhook.provider.replacement import Fate, Kind, Move, Sent
+from offhook.provider.replacement import Fate, Kind, Move
+from offhook.provider.settlement import Sent
 
 # A person reads no more of them; as JSON, there are all.
 MOST_ROWS: Final = 30

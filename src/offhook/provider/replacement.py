@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
-from hashlib import blake2b
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from offhook.core import registration
 from offhook.core.base import Base
 from offhook.core.dialplan import GlobalPart
-from offhook.core.features import Features, gate, gating
-from offhook.core.mergeable import PROVIDER, Admit, Document, Settled, Value, everything
+from offhook.core.features import gating
+from offhook.core.mergeable import Document
 from offhook.core.secret import MASK, Secret
 from offhook.policy.conditions import reach
 from offhook.policy.during import During
@@ -24,21 +22,27 @@ from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import said, segments_of
 from offhook.policy.subject import Fact, Occasion, Subject
 from offhook.provider import template
-from offhook.provider.change import is_secret
-from offhook.provider.compose import Composition, Grant, common, compose
+from offhook.provider.compose import INSTALL_KEY, LOGOUT_STATUS_KEY, Composition, Grant, common, compose
 from offhook.provider.opening import VEIL
 from offhook.provider.rulings import Case
-from offhook.provider.subscriber import Override, Subscriber
+from offhook.provider.settlement import (
+    AFTER_SECRET,
+    BEFORE_SECRET,
+    Beneath,
+    Sent,
+    Settlement,
+    Told,
+    dial_actions,
+    quick_dials,
+    tell,
+)
+from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override, Subscriber
 from offhook.provider.tenant import Tenant
 
-# A longer text is cut, and told from others that begin alike by its length and digest.
-MOST_SHOWN: Final = 200
 _VEILED: Final = Secret(MASK)
-_SEALED: Final = re.compile("\ue000[^\ue001]*\ue001")
 _FAR_S: Final = 2**60
-# What stands for a thing when two of them are compared, and how it is shown.
-# None stands for nothing at all.
-_Told: TypeAlias = tuple[object, "Sent"]
+# What the provider may send of itself, whatever the template, the rules and single users say.
+_SENT: Final = (SIP_USERNAME, SIP_PASSWORD, "cloud_username", "cloud_password", INSTALL_KEY, LOGOUT_STATUS_KEY)
 
 
 class Fate(StrEnum):
@@ -58,20 +62,6 @@ class Kind(StrEnum):
     QUICK_DIAL = "quick_dial"
     DIAL_ACTION = "dial_action"
     APP = "app"  # a part of the app that is the same for everybody, such as its theme
-
-
-class Sent(msgspec.Struct, frozen=True):
-    """A value as a phone settles it, with masks for secrets; an empty one blanks a key and removes a quick dial.
-
-    `kept_out` says why the app does not take what the provider sends instead, for want of a licence (D18). When the
-    text is empty then, nobody sends another value.
-    """
-
-    text: str
-    rank: int
-    markup: bool = False
-    attributes: tuple[tuple[str, str], ...] = ()
-    kept_out: str = ""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -137,9 +127,11 @@ class Replacement:
             for policy, ids in zip((live, new), self._differing, strict=True)
         ]
         self._open = {id(rule) for policy in (live, new) for rule in policy.rules if _is_open(rule, policy)}
-        self._before, self._after = _Beneath(bases.live), _Beneath(bases.new)
+        self._before, self._after = Beneath(bases.live), Beneath(bases.new)
         self._everybody = tuple(Move(Kind.APP, name, various=True) for name in bases.everybody)
         self._keys = frozenset(_differing_keys(self._before, self._after))
+        self._sent = {*_SENT, *template.parse(tenant.template).entries}
+        self._plainly = _plainly(self._before, self._after, self._keys)
         self._licences = self._before.features != self._after.features
         self._dials = self._before.common != self._after.common
         self._is_new_app = bool(self._keys or self._licences or self._dials or self._everybody)
@@ -153,7 +145,8 @@ class Replacement:
         suspects = [rule for policy in self._suspects for rule in policy.candidates(subject)]
         if not suspects and not is_new_app:
             return NO_CHANGE
-        old, new = self._live.resolve(subject), self._new.resolve(subject)
+        old = self._live.resolve(subject)
+        new = self._new.resolve(subject) if suspects else old
         fates = tuple(_fates(old.verdict, new.verdict))
         moves = self._everybody if is_new_app else ()
         if isinstance(old.verdict, LetIn) and isinstance(new.verdict, LetIn):
@@ -171,8 +164,8 @@ class Replacement:
         self,
         subscriber: Subscriber,
         phone: Case,
-        before: tuple[_Beneath, Resolution],
-        after: tuple[_Beneath, Resolution],
+        before: tuple[Beneath, Resolution],
+        after: tuple[Beneath, Resolution],
     ) -> tuple[tuple[Move, ...], bool]:
         """The keys that are settled otherwise, and whether the phone registers with others than it did."""
         old, new = before[1].settings, after[1].settings
@@ -183,24 +176,24 @@ class Replacement:
                 keys |= self._gated(subscriber, old.keys() | new.keys())
         if not keys:
             return (), False
+        if keys == self._keys and keys.isdisjoint(self._sent | subscriber.overrides.keys() | old.keys() | new.keys()):
+            return self._plainly
         grant = Grant(phone.install_id, _VEILED, _VEILED, again=phone.occasion is Occasion.AGAIN)
 
-        def settled(beneath: _Beneath, resolution: Resolution) -> tuple[dict[str, _Told], Document]:
+        def composed(resolution: Resolution) -> Composition:
             settings = {key: one for key, one in resolution.settings.items() if key in keys}
             narrow = msgspec.structs.replace(resolution, settings=settings)
-            return beneath.settled(compose(self._tenant, subscriber, grant, narrow, _MARKS, keys=keys), keys)
+            return compose(self._tenant, subscriber, grant, narrow, _MARKS, keys=keys)
 
-        (told_before, had), (told_after, has) = settled(*before), settled(*after)
-        moves = tuple(_moves(Kind.KEY, told_before, told_after))
-        kept = Document({**had.keys, **has.keys})
-        return moves, bool(moves) and registration.changed(had, kept)
+        had = composed(before[1])
+        has = had if after[1] is before[1] else composed(after[1])
+        return _compared(before[0].settled(had, keys), after[0].settled(has, keys))
 
     def _gated(self, subscriber: Subscriber, ruled: Collection[str]) -> set[str]:
         """What the provider may send that needs a licence."""
-        sent = template.parse(self._tenant.template).entries.keys() | subscriber.overrides.keys() | set(ruled)
-        return {key for key in sent if gating(key)}
+        return {key for key in {*self._sent, *subscriber.overrides, *ruled} if gating(key)}
 
-    def _global(self, subscriber: Subscriber, beneath: _Beneath, resolution: Resolution) -> tuple[GlobalPart, ...]:
+    def _global(self, subscriber: Subscriber, beneath: Beneath, resolution: Resolution) -> tuple[GlobalPart, ...]:
         """What the portal says beside the account, and what the provider lays over it."""
         return beneath.common, common(self._tenant, subscriber, resolution, _MARKS).part
 
@@ -223,40 +216,11 @@ class Replacement:
         return any(id(rule) in self._open and _draws(rule, subject) for rule in tried)
 
 
-class _Beneath:
-    """What the portal says, which lies beneath all that the provider sends of the same rank."""
-
-    def __init__(self, base: Base | None) -> None:
-        self.account: Mapping[str, Value] = {} if base is None else base.account
-        self.common = GlobalPart() if base is None else base.common
-        self.features = None if base is None else Features.received(base.features)[0]
-        self._admit: Admit = everything if self.features is None else gate(self.features)
-
-    def settled(self, composition: Composition, keys: Collection[str]) -> tuple[dict[str, _Told], Document]:
-        """What a phone makes of these keys of an account, to be told and to be compared."""
-        told: dict[str, _Told] = {}
-        document: dict[str, Settled] = {}
-        for key in keys:
-            if key in composition.withheld:
-                continue  # It was given at the sign-in, and nothing here changes that.
-            ours, sent = self.account.get(key), composition.document.get(key)
-            why = "" if sent is None else self._admit(key, sent) or ""
-            if sent is not None and not why and (ours is None or sent.rank >= ours.rank):
-                ours = sent
-            if ours is not None:
-                document[key] = Settled(ours)
-                whole, shown = _told(key, ours)
-                told[key] = whole, msgspec.structs.replace(shown, kept_out=why)
-            elif sent is not None:
-                told[key] = None, Sent("", sent.rank, kept_out=why)
-        return told, Document(document)
-
-
 class _Marks:
     """Each secret as its name between marks: two of them differ, as they are likely to, and neither is shown."""
 
     def secret(self, subscriber: Subscriber, name: str) -> str:
-        return f"\ue000{name}\ue001"
+        return f"{BEFORE_SECRET}{name}{AFTER_SECRET}"
 
     def override(self, subscriber: Subscriber, key: str) -> Override:
         return VEIL.override(subscriber, key)
@@ -309,70 +273,34 @@ def _dialled(resolution: Resolution) -> tuple[object, object]:
     return {name: one.item for name, one in dials}, {name: one.values for name, one in actions}
 
 
-def _moves(kind: Kind, before: Mapping[str, _Told], after: Mapping[str, _Told]) -> Iterator[Move]:
+def _moves(kind: Kind, before: Mapping[str, Told], after: Mapping[str, Told]) -> Iterator[Move]:
     for name in before.keys() | after.keys():
         old, new = before.get(name), after.get(name)
         if (old and old[0]) != (new and new[0]):
             yield Move(kind, name, old and old[1], new and new[1])
 
 
-def _differing_keys(before: _Beneath, after: _Beneath) -> Iterator[str]:
+def _compared(before: Settlement, after: Settlement) -> tuple[tuple[Move, ...], bool]:
+    """What is settled otherwise, and whether a phone registers with others than it did; what is not sent stays."""
+    (told_before, had), (told_after, has) = before, after
+    moves = tuple(_moves(Kind.KEY, told_before, told_after))
+    return moves, bool(moves) and registration.changed(had, Document({**had.keys, **has.keys}))
+
+
+def _plainly(before: Beneath, after: Beneath, keys: Collection[str]) -> tuple[tuple[Move, ...], bool]:
+    """What changes for whom nobody sends any of these keys."""
+    nothing = Composition(Document(), {})
+    return _compared(before.settled(nothing, keys), after.settled(nothing, keys))
+
+
+def _differing_keys(before: Beneath, after: Beneath) -> Iterator[str]:
     """The keys of which the portal says something else."""
     for key in before.account.keys() | after.account.keys():
         old, new = before.account.get(key), after.account.get(key)
-        if old is None or new is None or _told(key, old)[0] != _told(key, new)[0]:
+        if old is None or new is None or tell(key, old)[0] != tell(key, new)[0]:
             yield key
 
 
-def _told(name: str, value: Value) -> _Told:
-    """All of a value but where it comes from, and what may be seen of it."""
-    whole = value.content, value.rank, value.markup, value.attributes
-    return whole, Sent(_cut(_masked(name, value.content)), value.rank, value.markup, value.attributes)
-
-
-def _masked(name: str, text: str) -> str:
-    return MASK if text and is_secret(name) else _SEALED.sub(MASK, text)
-
-
-def _cut(text: str) -> str:
-    if len(text) <= MOST_SHOWN:
-        return text
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-    return f"{text[: MOST_SHOWN - 50]}... ({len(text):,} characters, {digest})"
-
-
 def _dials(before: tuple[GlobalPart, ...], after: tuple[GlobalPart, ...]) -> Iterator[Move]:
-    yield from _moves(Kind.QUICK_DIAL, _quick_dials(before), _quick_dials(after))
-    yield from _moves(Kind.DIAL_ACTION, _dial_actions(before), _dial_actions(after))
-
-
-def _quick_dials(parts: tuple[GlobalPart, ...]) -> dict[str, _Told]:
-    """What is said of each quick dial in the end; of a lower rank, nothing counts any more."""
-    told: dict[str, _Told] = {}
-    for dials in (part.quick_dials for part in parts):
-        said: dict[str, _Told] = {one.id: (("", one.rank), Sent("", one.rank)) for one in dials.removals}
-        for one in dials.items:
-            texts = one.display_name, one.uri, one.portrait_url
-            said[one.id] = (*texts, one.rank), Sent(_cut(_masked("", ", ".join(filter(None, texts)))), one.rank)
-        told |= {name: one for name, one in said.items() if name not in told or one[1].rank >= told[name][1].rank}
-    return told
-
-
-def _dial_actions(parts: tuple[GlobalPart, ...]) -> dict[str, _Told]:
-    told: dict[str, _Told] = {}
-    for identity, values in _laid(parts).items():
-        named = {name: _told(name, value) for name, value in sorted(values.items())}
-        text = ", ".join(f"{name} {shown.text}" for name, (_, shown) in named.items())
-        rank = max((value.rank for value in values.values()), default=PROVIDER)
-        told[identity] = {name: whole for name, (whole, _) in named.items()}, Sent(_cut(text), rank)
-    return told
-
-
-def _laid(parts: tuple[GlobalPart, ...]) -> dict[str, dict[str, Value]]:
-    """The keys of each dial action, by rank."""
-    actions: dict[str, dict[str, Value]] = {}
-    for part in parts:
-        for identity, values in part.dial_actions.items():
-            known = actions.setdefault(identity, {})
-            known |= {name: one for name, one in values.items() if name not in known or one.rank >= known[name].rank}
-    return actions
+    yield from _moves(Kind.QUICK_DIAL, quick_dials(before), quick_dials(after))
+    yield from _moves(Kind.DIAL_ACTION, dial_actions(before), dial_actions(after))
