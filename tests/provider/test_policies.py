@@ -227,3 +227,23 @@ def test_signing_changes_nothing_of_what_a_policy_says(policy: Policy, subject: 
     assert type(asked.verdict) is type(again.verdict)
     assert all((rule.version, rule.author) == (7, "eve") for rule in ours.rules)
     assert stamped(ours, (ours,), 8, "bob", 9).rules == ours.rules
+
+
+def test_a_lock_taken_back_is_told_of(policies: Policies) -> None:
+    """Phones keep what has the user's rank: no ordinary value replaces it, and what takes it away is enforced, too."""
+    enforced = GOLD.replace('value = "8"', 'value = "8", strength = "enforced"')
+    published(policies, enforced)
+
+    ordinary = [str(one) for one in policies.propose("EXAMPLE", GOLD).remarks]
+    gone = [str(one) for one in policies.propose("EXAMPLE", "").remarks]
+    again = policies.propose("EXAMPLE", enforced.replace('"8"', '"9"')).remarks
+    blanked = policies.propose("EXAMPLE", "", blank_removed=True)
+
+    (said,) = ordinary
+    assert "codecOrder is not enforced any more for all whom the rule was for" in said
+    assert said.endswith('send it with rank 40 again, with strength = "enforced"')
+    assert ["--blank-removed sends it empty" in one for one in gone] == [True]
+    assert again == ()
+    assert [str(one) for rule in blanked.policy.rules for one in rule.effects] == [
+        'sets codecOrder to "" whatever the user chose'
+    ]

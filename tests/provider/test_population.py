@@ -121,8 +121,11 @@ def _everything(case: Case, tenant: Tenant, subscriber: Subscriber) -> tuple[Out
     found = outcome(case, tenant, subscriber)
     if not isinstance(found, Composition):
         return found, {}
-    part = common(tenant, subscriber, case.resolve(subscriber)).part
+    resolution = case.resolve(subscriber)
+    part = common(tenant, subscriber, resolution).part
     things: dict[str, object] = {f"quick_dial {one.id}": one.rank for one in part.quick_dials.removals}
+    if limit := resolution.device_limit:
+        things["devices limit"] = limit.count, limit.then, limit.message
     for item in part.quick_dials.items:
         things[f"quick_dial {item.id}"] = item.display_name, item.uri, item.portrait_url, item.rank
     for name, values in part.dial_actions.items():
@@ -431,6 +434,17 @@ def test_rules_in_another_order() -> None:
     found = difference(TENANT, live, new, [tier("ann", "A"), tier("g1", "B")], NOON_S)
 
     move = Move(Kind.KEY, "codecOrder", Sent("8", 20), Sent("0", 20))
+    assert found.moves == (Moved(move, Touched(1, 1, ("g1@EXAMPLE",))),)
+
+
+def test_another_limit_of_devices_is_told_of() -> None:
+    """Though it turns nobody away today, it counts at the next sign-in."""
+    limit = 'then = [{ do = "at_most_devices", count = %d, then = "refuse", message = "Enough." }]'
+    live, new = policy(GOLD + limit % 3), policy(GOLD + limit % 2)
+
+    found = difference(TENANT, live, new, [tier("ann", "A"), tier("g1", "B")], NOON_S)
+
+    move = Move(Kind.DEVICES, "limit", Sent("3, refuse", 20), Sent("2, refuse", 20))
     assert found.moves == (Moved(move, Touched(1, 1, ("g1@EXAMPLE",))),)
 
 

@@ -30,7 +30,13 @@ _FATES: Final = {
     Fate.OTHER_MESSAGE: ("is turned away with another message", ""),
     Fate.REGISTERS_ANEW: ("registers anew", "yellow"),
 }
-_NAMES: Final = {Kind.KEY: "", Kind.QUICK_DIAL: "quick dial ", Kind.DIAL_ACTION: "dial action ", Kind.APP: "app, "}
+_NAMES: Final = {
+    Kind.KEY: "",
+    Kind.QUICK_DIAL: "quick dial ",
+    Kind.DIAL_ACTION: "dial action ",
+    Kind.DEVICES: "devices, ",
+    Kind.APP: "app, ",
+}
 _RANKS: Final = {USER: " (enforced)", PORTAL: " (portal)"}
 
 
@@ -120,7 +126,9 @@ def _ways(move: Move) -> tuple[str, str]:
 
 def _said(move: Move, sent: Sent | None) -> str:
     if sent is None:
-        return "(not sent)"
+        return "(none)" if move.kind is Kind.DEVICES else "(not sent)"
+    if move.kind is Kind.DEVICES:
+        return sent.text.replace("_", " ")
     if sent.kept_out and not sent.text:
         return plain(f"(not taken: {sent.kept_out})")
     empty = "(empty)" if move.kind is Kind.KEY else "(removed)"

@@ -13,13 +13,13 @@ from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Invalid
 from offhook.core.features import Features, gate
 from offhook.core.lint.rewriting import EMERGENCY_NUMBERS
-from offhook.core.mergeable import PROVIDER, Value
+from offhook.core.mergeable import PROVIDER, USER, Value
 from offhook.core.webservice import REPROVISIONING
 from offhook.policy.conditions import InSegment, walk
 from offhook.policy.effects import AddDialAction, AddQuickDial, AnyEffect, Blank, LogOut, SetKey
 from offhook.policy.resolution import Strength
 from offhook.policy.rules import Policy, Rule
-from offhook.provider import template
+from offhook.provider import settling, template
 from offhook.provider.compose import POLICY
 from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME
 from offhook.provider.tenant import Tenant
@@ -39,6 +39,9 @@ def remarks(tenant: Tenant, live: Policy | None, new: Policy, features: Features
     for rule, key in removed(tenant, live, new):
         said = f"{key} is not set any more for all whom the rule was for, and phones keep it: what is not sent stays"
         yield Diagnostic(f"rule {rule.id}", f"{said}. --blank-removed sends it empty to them")
+    for rule, key in unlocked(tenant, live, new):
+        said = f"{key} is not enforced any more for all whom the rule was for. {settling.why_kept(USER)}"
+        yield Diagnostic(f"rule {rule.id}", said.partition(": --priority")[0] + ', with strength = "enforced"')
 
 
 def removed(tenant: Tenant, live: Policy | None, new: Policy) -> Iterator[tuple[Rule, str]]:
@@ -50,6 +53,16 @@ def removed(tenant: Tenant, live: Policy | None, new: Policy) -> Iterator[tuple[
             yield from ((rule, key) for key in _set(rule) if key not in sent)
 
 
+def unlocked(tenant: Tenant, live: Policy | None, new: Policy) -> Iterator[tuple[Rule, str]]:
+    """Keys that a Live rule enforces, and nobody any more for all whom it was for, though they are sent another way."""
+    gone = {(rule.id, key) for rule, key in removed(tenant, live, new)}
+    for rule in live.rules if live else ():
+        if rule.active:
+            still = set[str]().union(*(_enforced(one) for one in new.rules if one.active and _covers(one, rule)))
+            keys = (key for key in _set(rule) if key in _enforced(rule) and key not in still)
+            yield from ((rule, key) for key in keys if (rule.id, key) not in gone)
+
+
 def _covers(new: Rule, old: Rule) -> bool:
     """Whether a rule is for all whom another one was for, as far as that can be told without asking about anybody."""
     return new.when in {None, old.when} and (new.rollout is None or old.rollout is not None)
@@ -58,7 +71,8 @@ def _covers(new: Rule, old: Rule) -> bool:
 def blanking(tenant: Tenant, live: Policy | None, new: Policy) -> Policy:
     """The policy with rules at its end that send removed keys empty to those for whom they were set.
 
-    A key that cannot be empty is left as it is. Raises Invalid when a rule would speak of a segment that is gone.
+    What was enforced is enforced when it is empty, too, since phones keep what has a higher rank. A key that cannot be
+    empty is left as it is. Raises Invalid when a rule would speak of a segment that is gone.
     """
     keys: dict[str, list[str]] = {}
     by_id = {rule.id: rule for rule in live.rules} if live else {}
@@ -71,7 +85,7 @@ def blanking(tenant: Tenant, live: Policy | None, new: Policy) -> Policy:
             _free(f"{identity[:52]}-blanked", taken),
             title=f"what {identity} set"[:200],
             when=by_id[identity].when,
-            effects=tuple(map(Blank, dict.fromkeys(names))),
+            effects=tuple(_emptied(by_id[identity], key) for key in dict.fromkeys(names)),
         )
         for identity, names in keys.items()
     ]
@@ -93,6 +107,14 @@ def _free(identity: str, taken: set[str]) -> str:
 
 def _keys(rule: Rule) -> set[str]:
     return {effect.key for effect in rule.effects if isinstance(effect, SetKey | Blank)}
+
+
+def _enforced(rule: Rule) -> set[str]:
+    return {one.key for one in rule.effects if isinstance(one, SetKey) and one.strength is Strength.ENFORCED}
+
+
+def _emptied(rule: Rule, key: str) -> SetKey | Blank:
+    return SetKey(key, "", strength=Strength.ENFORCED) if key in _enforced(rule) else Blank(key)
 
 
 def _set(rule: Rule) -> list[str]:

@@ -12,12 +12,12 @@ from offhook.core import registration
 from offhook.core.base import Base
 from offhook.core.dialplan import GlobalPart
 from offhook.core.features import gating
-from offhook.core.mergeable import Document
+from offhook.core.mergeable import PROVIDER, Document
 from offhook.core.secret import MASK, Secret
 from offhook.policy.conditions import reach
 from offhook.policy.during import During
 from offhook.policy.evaluate import Compiled
-from offhook.policy.resolution import LetIn, Logout, Refusal, Resolution, Setting, Verdict
+from offhook.policy.resolution import DeviceLimit, LetIn, Logout, Refusal, Resolution, Setting, Verdict
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import said, segments_of
 from offhook.policy.subject import Fact, Occasion, Subject
@@ -61,6 +61,7 @@ class Kind(StrEnum):
     KEY = "key"
     QUICK_DIAL = "quick_dial"
     DIAL_ACTION = "dial_action"
+    DEVICES = "devices"  # how many a user may have, and what becomes of one too many
     APP = "app"  # a part of the app that is the same for everybody, such as its theme
 
 
@@ -153,6 +154,7 @@ class Replacement:
             before = self._before if is_new_app else self._after
             keys, registers = self._account(subscriber, phone, (before, old), (self._after, new))
             moves += keys
+            moves += tuple(_moves(Kind.DEVICES, _limit(old.device_limit), _limit(new.device_limit)))
             if registers and subject.occasion is Occasion.AGAIN:
                 fates = (Fate.REGISTERS_ANEW,)
             if _dialled(old) != _dialled(new) or before.common != self._after.common:
@@ -278,6 +280,13 @@ def _moves(kind: Kind, before: Mapping[str, Told], after: Mapping[str, Told]) ->
         old, new = before.get(name), after.get(name)
         if (old and old[0]) != (new and new[0]):
             yield Move(kind, name, old and old[1], new and new[1])
+
+
+def _limit(limit: DeviceLimit | None) -> dict[str, Told]:
+    """The limit counts at the next sign-in, and no phone gets anything; all the same it is what the user may do."""
+    if limit is None:
+        return {}
+    return {"limit": ((limit.count, limit.then, limit.message), Sent(f"{limit.count}, {limit.then}", PROVIDER))}
 
 
 def _compared(before: Settlement, after: Settlement) -> tuple[tuple[Move, ...], bool]:
