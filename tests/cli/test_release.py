@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from offhook import wiring
+from offhook.core.errors import Conflict, Refused
+from offhook.release.records import Signature
 from tests.world_apps import LOGO
 from tests.world_shell import PASSWORD, Shell
 
@@ -183,6 +186,39 @@ def test_an_approval_is_of_what_is_live_as_well(shell: Shell) -> None:
 
     assert refused.exit_code == 3
     assert (done["approved_by"], done["release"]) == ("bob", 3)
+
+
+def test_back_to_before_there_was_a_policy(shell: Shell) -> None:
+    """Both halves are as they were: a policy without rules says as much as none."""
+    shell.does("app", "apply", folder(shell), "--publish", "--yes")
+    shell.does("policy", "publish", "EXAMPLE", shell.file("policy.toml", POLICY), "--yes")
+    (shell.folder / "rules").mkdir()
+    (shell.folder / "rules" / "policy.toml").write_text(POLICY.replace('"8"', '"9"'))
+    shell.does("release", "publish", "EXAMPLE", str(shell.folder / "rules"), "--yes")
+
+    restored = shell.tells("release", "restore", "EXAMPLE", "1", "--yes")
+
+    assert (restored["release"], restored["app"], restored["changed"]) == (4, 1, ["policy"])
+    assert restored["plan"]["policy"]["removals"] == 2
+
+
+def test_nobody_publishes_over_what_they_have_not_seen(shell: Shell) -> None:
+    """Neither half may have changed since somebody looked, nor may it be approved of any more; and nothing is shown."""
+    shell.does("release", "publish", "EXAMPLE", folder(shell), "--yes")
+    with wiring.administration(shell.folder / "data") as desk:
+        ours, theirs = (desk.releases.propose("EXAMPLE", None, POLICY.replace('"8"', f'"{n}"')) for n in (9, 18))
+        desk.releases.publish(theirs, Signature("bob"))
+
+        with pytest.raises(Conflict):
+            desk.releases.publish(ours, Signature("ann"))
+        with pytest.raises(Conflict):
+            desk.releases.approve(ours, Signature("bob"))
+        with pytest.raises(Refused):
+            desk.releases.approve(desk.releases.propose("EXAMPLE", None, "", "ann"), Signature(" Ann "))
+
+        assert str(ours.digest[:12]) in repr(ours)
+        assert "codecOrder" not in repr(ours)
+        assert len(desk.releases.history("EXAMPLE")) == 2
 
 
 def test_what_does_not_work(shell: Shell) -> None:

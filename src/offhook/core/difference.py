@@ -25,13 +25,11 @@ class Line(msgspec.Struct, frozen=True):
     after: str | None = None
 
     def __str__(self) -> str:
-        match self.kind:
-            case Kind.ADDITION:
-                return f"+ {self.place}: {self.after}"
-            case Kind.CHANGE:
-                return f"~ {self.place}: {self.before} -> {self.after}"
-            case Kind.REMOVAL:
-                return f"- {self.place} (was: {self.before})"
+        if self.kind is Kind.ADDITION:
+            return f"+ {self.place}: {self.after}"
+        if self.kind is Kind.REMOVAL:
+            return f"- {self.place} (was: {self.before})"
+        return f"~ {self.place}: {self.before} -> {self.after}"
 
 
 def count(lines: Collection[Line], kind: Kind) -> int:

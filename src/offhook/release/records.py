@@ -13,6 +13,10 @@ class Signature(msgspec.Struct, frozen=True):
     author: str
     account: str = ""
 
+    def is_one_of(self, names: Iterable[str]) -> bool:
+        """Whether one of these names is theirs, however it is written."""
+        return self.author.strip().casefold() in {name.strip().casefold() for name in names}
+
     def __str__(self) -> str:
         return self.author if self.account in {"", self.author} else f"{self.author} (as {self.account})"
 

@@ -131,7 +131,7 @@ class Releases:
 
     def approve(self, change: Change, by: Signature) -> Approval:
         """Keep that somebody approves of exactly this; raises Refused when it is theirs, or Conflict."""
-        if not by.author or by.author in change.drafters:
+        if not by.author.strip() or by.is_one_of(change.drafters):
             raise Refused("A second person is somebody else than who wrote it. Say who approves with --author.")
         approval = Approval(change.cloud_id, change.digest, by, self.clock.now_s())
         with self.store.begin() as transaction:
@@ -191,7 +191,7 @@ class Releases:
         now_s, digest = self.clock.now_s(), change.digest
         given = [one for one in transaction.approvals(change.cloud_id) if one.given_s > now_s - APPROVED_FOR_S]
         ours = [one for one in given if one.digest == digest]
-        found = next((one for one in ours if one.by.author not in {by.author, *change.drafters}), None)
+        found = next((one for one in ours if not one.by.is_one_of({by.author, *change.drafters})), None)
         most = change.tenant.approval_share if change.tenant else None
         if found or most is None or (share is not None and share <= most):
             return found
