@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from offhook.wiring import administration
 from tests.world_shell import PASSWORD, Shell
 
 GOLD = """
@@ -72,6 +73,36 @@ def test_pausing_and_looking_back(shell: Shell) -> None:
     assert not any(line.startswith("codecOrder") for line in now)
     assert any(line.startswith("codecOrder 8") for line in then)
     assert 'id = "gold"' not in shown
+
+
+def test_what_guards_found_is_shown(shell: Shell) -> None:
+    """Beside the Live version, for people and as an object; of other versions there is nothing to say."""
+    stages = "{ since = 2026-01-01T00:00:00Z, percent = 5 }, { since = 2026-01-02T00:00:00Z, percent = 50 }"
+    guarded = GOLD.replace("then", f"rollout = {{ stages = [{stages}], guard = {{ phones = 9 }} }}\nthen", 1)
+    shell.does("policy", "publish", "EXAMPLE", "-", "--yes", stdin=guarded)
+
+    before = words(shell.does("policy", "show", "EXAMPLE"))
+    unseen = shell.tells("policy", "show", "EXAMPLE")["rollouts"]
+    with administration(shell.folder / "data") as desk:
+        assert list(desk.rollouts.look()) == []
+    after = words(shell.does("policy", "show", "EXAMPLE"))
+    seen = shell.tells("policy", "show", "EXAMPLE")["rollouts"]
+    shell.does("policy", "publish", "EXAMPLE", "-", "--yes", stdin=guarded.replace("phones = 9", "phones = 8"))
+    changed = words(shell.does("policy", "show", "EXAMPLE"))
+    shell.does("policy", "pause", "EXAMPLE", "gold", "--reason", "no sound", "--yes")
+    paused = words(shell.does("policy", "show", "EXAMPLE"))
+
+    assert "Rollout gold: not looked at yet; a running server does so every few minutes" in before
+    assert unseen == [{"rule": "gold", "paused": "", "stages": 2, "opened": 1, "looked_at": None}]
+    sentence = "waits: 0 phones of at least 9 were looked at since this stage began"
+    assert f"Rollout gold {sentence}" in after
+    assert any(line.startswith("stage 1 of 2 since ") for line in after)
+    assert "with the rule: 0 phones, 0 missing, 0 unregistered, 0 refused" in after
+    assert (seen[0]["stage"], seen[0]["sentence"], seen[0]["ruling"]["type"]) == (1, sentence, "wait")
+    assert seen[0]["others"] == {"asked": 0, "missing": 0, "unregistered": 0, "refused": 0}
+    assert f"Rollout gold {sentence}; not looked at since it was changed" in changed
+    assert "Rollout gold is paused, because no sound" in paused
+    assert shell.tells("policy", "show", "EXAMPLE", "--version", "1")["rollouts"] == []
 
 
 def test_the_clock_the_device_and_the_draft_are_inputs(shell: Shell) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
-from offhook.cli import asking, publishing, showing
+from offhook.cli import asking, publishing, rollout_view, showing
 from offhook.cli import explain as explaining
 from offhook.cli import policy_view as view
 from offhook.cli.desk import open_desk
@@ -204,13 +204,16 @@ def show(
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a version as its file."""
+    """Show a version as its file; of the Live one also what the guards of its rollouts have found."""
     with reported(as_json=json), open_desk(data) as desk:
         version = desk.policies.show(parse_cloud_id(app_id), showing.which(which, State))
+        rollouts = desk.rollouts.show(version)
         if json:
-            print_object(view.version_record(version, whole=True))
+            found = {"rollouts": [rollout_view.record(one) for one in rollouts]}
+            print_object(view.version_record(version, whole=True) | found)
             return
         showing.tell(view.headline(version))
+        rollout_view.show(rollouts)
         sys.stdout.write(f"\n{version.text}")
 
 

@@ -74,6 +74,7 @@ class Policies:
         with self.store.read() as policies:
             if blank_removed:
                 policy = policyremarks.blanking(tenant, _read(policies.standing(cloud_id, State.LIVE)), policy)
+            policy = kept_open(_read(policies.standing(cloud_id, State.LIVE)), policy)
             return self._proposal(policies, tenant, self._signed(policies, cloud_id, policy, author), author, app)
 
     def propose_draft(self, cloud_id: str, app: Base | None = None) -> Proposal:
@@ -102,6 +103,10 @@ class Policies:
     def propose_withdrawing(self, cloud_id: str, rule: str, author: str = "") -> Proposal:
         """What taking a rule out of the Live policy would change; raises NotFound."""
         return self._propose_for(cloud_id, rule, author, lambda _: None)
+
+    def propose_opening(self, cloud_id: str, rule: str, opened: int, author: str = "") -> Proposal:
+        """What letting more stages of a guarded rollout begin would change; raises NotFound."""
+        return self._propose_for(cloud_id, rule, author, lambda one: _opened(one, opened))
 
     def keep_draft(self, proposal: Proposal, author: str = "", note: str = "") -> PolicyVersion:
         """Make it the Editable; the one before stays in the history. Raises Conflict when that was changed since."""
@@ -254,6 +259,29 @@ def _ground(policies: PolicyTransaction, cloud_id: str) -> Ground:
     return Ground(
         (editable.number, editable.changed_s) if editable else None, (live.number, live.changed_s) if live else None
     )
+
+
+def _opened(rule: Rule, opened: int) -> Rule:
+    if rule.rollout is None:
+        return rule
+    return msgspec.structs.replace(rule, rollout=msgspec.structs.replace(rule.rollout, opened=opened))
+
+
+def kept_open(live: Policy | None, new: Policy) -> Policy:
+    """The policy with the stages that a guard has opened meanwhile, of which a file knows nothing.
+
+    Else whoever publishes it would take out those who are in. With other stages, a rollout begins anew.
+    """
+    known = {rule.id: rule for rule in live.rules} if live else {}
+
+    def kept(rule: Rule) -> Rule:
+        before = known.get(rule.id)
+        if rule.rollout is None or before is None or before.rollout is None:
+            return rule
+        carried = _opened(rule, max(rule.rollout.opened, before.rollout.opened))
+        return carried if carried.rollout == before.rollout else rule
+
+    return msgspec.structs.replace(new, rules=tuple(map(kept, new.rules)))
 
 
 def _by_publishing(versions: list[PolicyVersion]) -> Iterator[PolicyVersion]:

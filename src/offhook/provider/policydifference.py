@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from offhook.core.difference import Kind, Line
 from offhook.policy.facts import shown
-from offhook.policy.rollout import Rollout
+from offhook.policy.rollout import Guard, Rollout
 from offhook.policy.rules import Policy, Rule, Segment
 
 
@@ -39,8 +39,16 @@ def told(rollout: Rollout) -> str:
     """A rollout in words."""
     stages = [f"{stage.percent:g}% from {stage.since.isoformat()}" for stage in rollout.stages]
     shares = ", ".join(stages) if rollout.percent is None else f"{rollout.percent:g}%"
-    guard = "" if rollout.guard is None else f", guarded, {rollout.opened} of {len(stages) or 1} stages open"
-    return f"{shares} of {rollout.of}{f', by {shown(rollout.salt)}' if rollout.salt else ''}{guard}"
+    opened = (
+        ""
+        if rollout.guard is None
+        else f", {_guarded(rollout.guard)}, {rollout.opened} of {len(stages) or 1} stages open"
+    )
+    return f"{shares} of {rollout.of}{f', by {shown(rollout.salt)}' if rollout.salt else ''}{opened}"
+
+
+def _guarded(guard: Guard) -> str:
+    return f"guarded ({guard.excess:g} points, {guard.phones:,} phones, {guard.window_s:,} s)"
 
 
 def _entries(

@@ -14,17 +14,20 @@ from offhook.core.errors import Invalid
 from offhook.core.features import Features, gate
 from offhook.core.lint.rewriting import EMERGENCY_NUMBERS
 from offhook.core.mergeable import PROVIDER, USER, Value
-from offhook.core.webservice import REPROVISIONING
-from offhook.policy.conditions import InSegment, walk
+from offhook.policy.conditions import InSegment, reach, walk
 from offhook.policy.effects import AddDialAction, AddQuickDial, AnyEffect, Blank, LogOut, SetKey
 from offhook.policy.resolution import Strength
 from offhook.policy.rules import Policy, Rule
+from offhook.policy.stamping import segments_of
+from offhook.policy.subject import Fact
 from offhook.provider import settling, template
 from offhook.provider.compose import POLICY
+from offhook.provider.evidence import INTERVAL_KEY
 from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME
 from offhook.provider.tenant import Tenant
 
-INTERVAL_KEY: Final = f"{REPROVISIONING}Interval"
+# A guard counts phones that were let in before, and where they asked from is not kept.
+_UNSEEN: Final = frozenset({Fact.NETWORK, Fact.OCCASION})
 _DIGITS: Final = re.compile(r"(?<![0-9])[0-9]{3,4}(?![0-9])")
 # Names that operators make up for themselves, which the app keeps and no catalogue knows.
 _OWN: Final = re.compile(r"^[Xx][-_]|^[a-z]+[-_]")
@@ -36,12 +39,38 @@ def remarks(tenant: Tenant, live: Policy | None, new: Policy, features: Features
         for position, effect in enumerate(rule.effects, 1):
             place = f"rule {rule.id}, then[{position}]"
             yield from (Diagnostic(place, said) for said in _of_effect(effect, features))
+        yield from (Diagnostic(f"rule {rule.id}", said) for said in _of_guard(rule, new))
+    yield from _taken_back(live, new)
     for rule, key in removed(tenant, live, new):
         said = f"{key} is not set any more for all whom the rule was for, and phones keep it: what is not sent stays"
         yield Diagnostic(f"rule {rule.id}", f"{said}. --blank-removed sends it empty to them")
     for rule, key in unlocked(tenant, live, new):
         said = f"{key} is not enforced any more for all whom the rule was for. {settling.why_kept(USER)}"
         yield Diagnostic(f"rule {rule.id}", said.partition(": --priority")[0] + ', with strength = "enforced"')
+
+
+def _of_guard(rule: Rule, policy: Policy) -> Iterator[str]:
+    if rule.rollout is None or rule.rollout.guard is None or rule.when is None:
+        return
+    asked = {fact for one in reach(rule.when, segments_of(policy)) for fact in one.uses()}
+    if unseen := sorted(asked & _UNSEEN):
+        said = "the guard looks at phones as they ask again, and is not told of"
+        yield f"{said} {' or '.join(unseen)}: it may wait for ever, and never pause"
+
+
+def _taken_back(live: Policy | None, new: Policy) -> Iterator[Diagnostic]:
+    """What was decided of a Live rule and is not known to a text that was written before."""
+    known = {rule.id: rule for rule in live.rules} if live else {}
+    for rule in new.rules:
+        before = known.get(rule.id)
+        if before is None or not before.enabled or not rule.enabled:
+            continue
+        if before.paused and not rule.paused:
+            by = f" by {before.author}" if before.author else ""
+            yield Diagnostic(f"rule {rule.id}", f"was paused{by}, because {before.paused}; this lets it go on")
+        elif rule.rollout and before.rollout and not rule.paused and rule.rollout.opened < before.rollout.opened:
+            said = f"has {before.rollout.opened} stages open, and {rule.rollout.opened} with this"
+            yield Diagnostic(f"rule {rule.id}", f"{said}: users may be taken out of it")
 
 
 def removed(tenant: Tenant, live: Policy | None, new: Policy) -> Iterator[tuple[Rule, str]]:

@@ -11,6 +11,7 @@ import msgspec
 from offhook.policy.rules import Policy
 from offhook.policy.subject import Occasion
 from offhook.provider.circumstances import NOTHING, Circumstances
+from offhook.provider.evidence import NEVER_MET, Met
 from offhook.provider.replacement import NO_BASES, Bases, Fate, Kind, Move, Replacement
 from offhook.provider.rulings import Case
 from offhook.provider.subscriber import State, Subscriber
@@ -30,6 +31,7 @@ class Phone(msgspec.Struct, frozen=True):
     id: str
     device: str = ""
     circumstances: Circumstances = NOTHING
+    met: Met = NEVER_MET
 
 
 Member: TypeAlias = tuple[Subscriber, Sequence[Phone]]

@@ -112,6 +112,11 @@ install: Final = sa.Table(
     sa.Column("variant", sa.Text, nullable=False, server_default=""),
     sa.Column("digest", sa.Text, nullable=False, server_default=""),
     sa.Column("dated_s", sa.Integer, nullable=False, server_default="0"),
+    # As provider.evidence.Met: its last two questions for the account, the last refusal, what it was told to wait.
+    sa.Column("asked_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("before_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refused_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("interval_s", sa.Integer, nullable=True),
     sa.Index("install_by_subscriber", "cloud_id", "subscriber_id"),
 )
 
@@ -189,4 +194,25 @@ departure: Final = sa.Table(
     sa.Column("cloud_id", sa.Text, primary_key=True),
     sa.Column("decision", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("subscriber_id", sa.Integer, primary_key=True, autoincrement=False),
+)
+
+# Users whom a rule refused at the sign-in, so that there is no install to note it with; the last time of each.
+turned_away: Final = sa.Table(
+    "turned_away",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("subscriber_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at_s", sa.Integer, nullable=False),
+    sa.Column("install_id", sa.Text, nullable=False),  # which was drawn for it, and never given
+    sa.Column("circumstances", sa.Text, nullable=False),  # as with installs
+    sa.Index("turned_away_by_time", "at_s"),
+)
+
+# When the guards of a Cloud ID's rollouts last looked at its phones, and what they found.
+rollout_round: Final = sa.Table(
+    "rollout_round",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("at_s", sa.Integer, nullable=False),
+    sa.Column("reports", sa.Text, nullable=False),  # JSON list of provider.rollouts.Report
 )
