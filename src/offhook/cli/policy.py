@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
-from offhook.cli import asking, policy_file, policy_publishing, policy_rule, publishing, rollout_view, showing
+from offhook.cli import (
+    asking,
+    policy_file,
+    policy_kinds,
+    policy_publishing,
+    policy_rule,
+    publishing,
+    rollout_view,
+    showing,
+)
 from offhook.cli import explain as explaining
 from offhook.cli import policy_view as view
 from offhook.cli.desk import open_desk
@@ -42,7 +51,8 @@ if TYPE_CHECKING:
 _HELP: Final = """Rules of who gets what.
 
 A policy is a file: rules in their order, of which the upper one decides, and the segments that they speak of. Look at
-what a file would change (plan), keep it as a draft, publish it; every version stays in the history.
+what a file would change (plan), keep it as a draft, publish it; every version stays in the history. What a rule can
+hold, kinds says, and docs/reference/policy.md.
 """
 app = typer.Typer(
     name="policy",
@@ -168,6 +178,7 @@ def discard(
 
 
 app.registered_commands.extend(policy_rule.app.registered_commands)
+app.command(epilog=examples("offhook policy kinds", "offhook policy kinds during"))(policy_kinds.kinds)
 
 
 @app.command(epilog=examples("offhook policy restore EXAMPLE 3"))
