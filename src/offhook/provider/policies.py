@@ -15,7 +15,7 @@ from offhook.core.features import Features
 from offhook.policy import document
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import stamped
-from offhook.provider import policyremarks, rebasing
+from offhook.provider import idle, policyremarks, rebasing
 from offhook.provider.explain import BaseSource
 from offhook.provider.policydifference import difference
 from offhook.provider.policyversion import PolicyStore, PolicyTransaction, PolicyVersion, State
@@ -255,8 +255,9 @@ class Policies:
     ) -> Proposal:
         live = _read(policies.standing(tenant.cloud_id, State.LIVE))
         now = self.portal.base(tenant.cloud_id, False)
-        known = set(policyremarks.remarks(tenant, None, live, _features(now))) if live else set()
-        noted = policyremarks.remarks(tenant, live, policy, _features(app or now))
+        now_s = self.clock.now_s()
+        known = {*policyremarks.remarks(tenant, None, live, _features(now)), *idle.remarks(live, now_s)} if live else ()
+        noted = (*policyremarks.remarks(tenant, live, policy, _features(app or now)), *idle.remarks(policy, now_s))
         return Proposal(
             tenant,
             policy,

@@ -38,7 +38,7 @@ def remarks(tenant: Tenant, live: Policy | None, new: Policy, features: Features
     for rule in new.rules:
         for position, effect in enumerate(rule.effects, 1):
             place = f"rule {rule.id}, then[{position}]"
-            yield from (Diagnostic(place, said) for said in _of_effect(effect, features))
+            yield from (Diagnostic(place, said) for said in _of_effect(effect, tenant, features))
         yield from (Diagnostic(f"rule {rule.id}", said) for said in _of_guard(rule, new))
     yield from _taken_back(live, new)
     for rule, key in removed(tenant, live, new):
@@ -154,7 +154,7 @@ def _set(rule: Rule) -> list[str]:
     ]
 
 
-def _of_effect(effect: AnyEffect, features: Features | None) -> Iterator[str]:
+def _of_effect(effect: AnyEffect, tenant: Tenant, features: Features | None) -> Iterator[str]:
     match effect:
         case SetKey() | Blank():
             yield from _of_key(effect, features)
@@ -164,7 +164,9 @@ def _of_effect(effect: AnyEffect, features: Features | None) -> Iterator[str]:
                 if number in EMERGENCY_NUMBERS:
                     yield f"dials {number}, an emergency number ({EMERGENCY_NUMBERS[number]}): try it out first"
         case LogOut():
-            yield "logs phones out; the fleet guard lets few go until somebody confirms it"
+            limits = tenant.logout_limits
+            most = f"{limits.floor} users, or {limits.share:.0%} of those who ask if that is more"
+            yield f"logs phones out: {most}, go at once, and the others wait for `offhook fleet-guard release`"
         case _:
             pass
 

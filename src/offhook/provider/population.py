@@ -8,6 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
+from offhook.core.diagnostics import Diagnostic
 from offhook.policy.rules import Policy
 from offhook.policy.subject import Occasion
 from offhook.provider.circumstances import NOTHING, Circumstances
@@ -67,7 +68,8 @@ class Difference(msgspec.Struct, frozen=True):
 
     `users` and `installs` were looked at; `passed_over` users are suspended or expired, so that they get nothing
     anyway. A user without an install counts as one who signs in for the first time, which is no install. `later` are
-    users for whom something may change at another time or from another network, and nothing does now.
+    users for whom something may change at another time or from another network, and nothing does now. `hints` say what
+    the rules ask for that nobody was found to have.
     """
 
     now_s: int
@@ -78,6 +80,7 @@ class Difference(msgspec.Struct, frozen=True):
     later: Touched
     fates: dict[Fate, Touched]
     moves: tuple[Moved, ...]
+    hints: tuple[Diagnostic, ...] = ()
 
     @property
     def share(self) -> float:
