@@ -327,7 +327,7 @@ USUAL = Plan(0, phones=8, days=4, deeds_per_day=48, administration_per_day=48)
 RULED = Plan(0, phones=12, days=4, tenants=2, policies=24, administration_per_day=2)
 PLANS = {
     "the lower rule decides": RULED,
-    "hours pass unnoticed": RULED,
+    "hours pass unnoticed": msgspec.structs.replace(RULED, policies=40, tenants=1, phones=8, days=2),
     "a rule at rest is no news": RULED,
     "a guard sees no trouble": msgspec.structs.replace(RULED, policies=8, tenants=1, phones=16, days=6),
     # Nobody is suspended meanwhile, which would be another reason to be told something else.
