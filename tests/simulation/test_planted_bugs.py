@@ -328,7 +328,10 @@ RULED = Plan(0, phones=12, days=4, tenants=2, policies=24, administration_per_da
 PLANS = {
     "the lower rule decides": RULED,
     "hours pass unnoticed": msgspec.structs.replace(RULED, policies=40, tenants=1, phones=8, days=2),
-    "a rule at rest is no news": RULED,
+    # Phones ask much more often than anybody publishes, which would be news.
+    "a rule at rest is no news": msgspec.structs.replace(
+        RULED, policies=16, tenants=1, phones=8, days=3, intervals=Intervals(3600, 43200, 86400)
+    ),
     "a guard sees no trouble": msgspec.structs.replace(RULED, policies=8, tenants=1, phones=16, days=6),
     # Nobody is suspended meanwhile, which would be another reason to be told something else.
     "an older install ends at the sign-in": msgspec.structs.replace(USUAL, administration_per_day=1),
