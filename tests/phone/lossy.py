@@ -48,10 +48,12 @@ class LossyDisk:
     def sync(self, path: Path) -> None:
         self._moment()
         if path in self.folders:
-            for folder, change in self.unsynced:
+            waiting, self.unsynced = self.unsynced, []
+            for folder, change in waiting:
                 if folder == path:
                     change(self.safe)
-            self.unsynced = [(folder, change) for folder, change in self.unsynced if folder != path]
+                else:
+                    self.unsynced.append((folder, change))
         else:
             self.synced[self.live[path]] = self.contents[self.live[path]]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 # The moment at which every simulation begins, in seconds since 1970.
@@ -57,7 +56,6 @@ class WallClock:
         return START_S + int(self._heap.now_s) + self.skew_s
 
 
-@lru_cache(maxsize=1024)
 def wall(moment_s: float) -> datetime:
-    """A moment as a clock on the wall shows it; within one of them it is looked at several times."""
+    """A moment as a clock on the wall shows it."""
     return datetime.fromtimestamp(moment_s, UTC)

@@ -73,13 +73,15 @@ class Departures:
 
     def is_lone(self, decision: Decision) -> bool:
         """Whether it is one of so few that the guard has no business with it."""
+        if decision.is_large:
+            return False
         lately = sum(
             other.users
             for other in self._of_a_tenant(decision.cloud_id)
             if not other.is_large and abs(other.made_s - decision.made_s) <= LIMITS.window_s
         )
         due = sum(of == decision.cloud_id and abs(set_s - decision.made_s) <= DUE_WITHIN_S for of, set_s in self.dates)
-        return not decision.is_large and lately + due <= LIMITS.floor
+        return lately + due <= LIMITS.floor
 
     def _of_a_tenant(self, cloud_id: str) -> Iterable[Decision]:
         return (decision for decision in self.made if decision.cloud_id == cloud_id)

@@ -23,7 +23,7 @@ class PhoneDisk(LossyDisk):
 
     def sync(self, path: Path) -> None:
         super().sync(path)
-        if path in self.folders and not self.unsynced:
+        if not self.unsynced and path in self.folders:
             self._forget()
 
     def _forget(self) -> None:

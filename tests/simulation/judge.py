@@ -19,7 +19,7 @@ from offhook.phone.states import State
 from offhook.provider.definitions import ACCOUNT_PATH, AGAIN_GLOBAL_PATH, AGAIN_PATH, REMOVED_PATH
 from tests.simulation import invariants
 from tests.simulation.clock import Heap
-from tests.simulation.conduct import Conduct
+from tests.simulation.conduct import JUDGED, Conduct
 from tests.simulation.finding import Finding
 from tests.simulation.kept import INSTALL_KEY, records_of
 from tests.simulation.network import AGAIN, Exchange
@@ -245,7 +245,8 @@ class Judge:
 
     def seen(self, phone: Phone, what: Command | Event) -> None:
         """Something happens to the phone, or it does something by itself."""
-        self._conduct(phone).see(what)
+        if type(what) in JUDGED:
+            self._conduct(phone).see(what)
 
     def _conduct(self, phone: Phone) -> Conduct:
         known = self.conducts.get(phone.number)

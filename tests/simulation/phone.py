@@ -338,7 +338,7 @@ class Phone:
 
     def _say(self, command: Any) -> None:  # noqa: ANN401 - what is told
         if isinstance(command, Enter):
-            self.tell_story(f"is {command.state.value}")
+            self.tell_story(f"is {command.state}")
         elif isinstance(command, Show):
             self.judge.told(self, command.message)
             self.tell_story(f"shows: {command.message}")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -33,7 +34,7 @@ from tests.simulation.truth import PUBLIC_URL
 _MARK: Final = b"\x5e\xc2\xe7\x5e\xc2\xe7"
 SECRET_MARKS: Final = (_MARK.hex().upper(), base64.b64encode(_MARK).decode())
 _SECRET_SIZES: Final = frozenset({20, 32})
-_PORTAL: Final = 4
+_PART: Final = re.compile("/portal/(?P<cloud_id>[^/]*)/(?P<part>[^/]*)")
 
 T = TypeVar("T")
 
@@ -186,20 +187,20 @@ class Server:
 
     def answer(self, call: Call) -> Answer:
         """The answer to a request. Raises ServerCrash, and whatever a handler lets through."""
-        parts = call.path.split("/")
         path = call.path
-        if len(parts) == _PORTAL and parts[1] == "portal":
-            path = f"/portal/{{cloud_id}}/{parts[3]}"
-            call = msgspec.structs.replace(call, parameters={"cloud_id": parts[2]})
-        return run(cast("Coroutine[Any, Any, Answer]", self.handlers[path](call)))
+        if found := _PART.fullmatch(path):
+            path = f"/portal/{{cloud_id}}/{found['part']}"
+            call = msgspec.structs.replace(call, parameters={"cloud_id": found["cloud_id"]})
+        return run(self.handlers[path](call))
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
+def run(work: Awaitable[T]) -> T:
     """What an async function says that has nothing to wait for."""
     try:
-        work.send(None)
+        next(work.__await__())
     except StopIteration as end:
-        return cast("T", end.value)
+        said: T = end.value
+        return said
     raise AssertionError("a handler waits for something that is not part of the simulation")
 
 

@@ -25,16 +25,12 @@ FOREVER_S: Final = float("inf")
 
 
 class Marks:
-    """A value that changes in time."""
+    """A value that changes in time; `now` is what it is."""
 
     def __init__(self, value: str) -> None:
         self._since_s: list[float] = [float("-inf")]
         self._values = [value]
-
-    @property
-    def now(self) -> str:
-        """What it is."""
-        return self._values[-1]
+        self.now = value
 
     @property
     def changed_s(self) -> float:
@@ -45,6 +41,7 @@ class Marks:
         """Change it."""
         self._since_s.append(now_s)
         self._values.append(value)
+        self.now = value
 
     def since(self, then_s: float) -> list[str]:
         """All that it was from then on."""

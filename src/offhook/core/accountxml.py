@@ -162,5 +162,9 @@ def read_error(document: bytes) -> str | None:
 
 
 def _plain(message: str) -> str:
-    visible = (" " if letter.isspace() else letter * (letter.isprintable() or letter in _JOINERS) for letter in message)
-    return " ".join("".join(visible).split())[:MAX_MESSAGE].rstrip()
+    visible = message if message.isprintable() else "".join(map(_visible, message))
+    return " ".join(visible.split())[:MAX_MESSAGE].rstrip()
+
+
+def _visible(letter: str) -> str:
+    return " " if letter.isspace() else letter * (letter.isprintable() or letter in _JOINERS)

@@ -40,13 +40,14 @@ class CloudId(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, text: str) -> CloudId:
         """Read what was entered; raises Invalid when it cannot be a Cloud ID."""
-        found = _CLOUD_ID.fullmatch(text.strip())
+        entered = text.strip()
+        found = _CLOUD_ID.fullmatch(entered)
         # A name of dots alone would be another folder in the path of a URL.
-        if found is None or not found.group(1).strip("."):
-            shown = f"{text.strip()[:80]!r} cannot be one" if text.strip() else "is missing"
+        if found is None or not found[1].strip("."):
+            shown = f"{entered[:80]!r} cannot be one" if entered else "is missing"
             wanted = "1 to 64 letters, digits, '.', '_' or '-', with a '*' behind it for the Editable version"
             raise Invalid.at("Cloud ID", f"{shown}: it has {wanted}")
-        return cls(found.group(1).upper(), bool(found.group(2)), found.group())
+        return cls(found[1].upper(), bool(found[2]), entered)
 
     @property
     def full_code(self) -> str:

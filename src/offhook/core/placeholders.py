@@ -116,6 +116,7 @@ class _Filling:
 
     def __init__(self, template: str, scope: Scope, target: Target, place: str, *, secure: bool) -> None:
         self.template, self.scope, self.target, self.place, self.secure = template, scope, target, place, secure
+        self.escape = _ESCAPES[target]
         self.remarks: dict[Diagnostic, None] = {}
         self.ends = _ends(template)
         self.host = _host(template)
@@ -175,7 +176,7 @@ class _Filling:
             return MASK
         in_host = self.target is Target.URL and position < self.host.stop
         try:
-            return _in_host(value, position - self.host.start) if in_host else _ESCAPES[self.target](value)
+            return _in_host(value, position - self.host.start) if in_host else self.escape(value)
         except ValueError as reason:
             raise Invalid.at(self.place, f"the value of %{name}% {reason}") from None
 

@@ -40,4 +40,4 @@ KEYS: Final = (
 
 def changed(before: Document, after: Document) -> bool:
     """Whether what the phone registered with is no longer what it should register with."""
-    return any(before.text(key) != after.text(key) for key in KEYS)
+    return before is not after and list(map(before.text, KEYS)) != list(map(after.text, KEYS))

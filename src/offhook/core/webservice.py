@@ -174,7 +174,8 @@ def define(prefix: str, lookup: Callable[[str], str]) -> Definition | None:
 
 
 def _written(suffix: str, prefix: str, lookup: Callable[[str], str]) -> str:
-    return next((text for key in spellings(prefix + suffix) if (text := lookup(key))), "")
+    key, other = spellings(prefix + suffix)
+    return lookup(key) or lookup(other)
 
 
 def spellings(key: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from lxml import etree
@@ -47,17 +48,8 @@ def parse(
     encoded = document.encode("utf-8", "surrogatepass") if isinstance(document, str) else document
     if len(encoded) > limit_bytes:
         raise Invalid.at(place, f"is larger than {limit_bytes:,} bytes")
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=not instructions,
-        encoding="utf-8" if isinstance(document, str) else None,
-    )
     try:
-        root = etree.fromstring(encoded, parser)
+        root = etree.fromstring(encoded, _parser("utf-8" if isinstance(document, str) else None, instructions))
     except etree.XMLSyntaxError as error:
         line, column = error.position
         reason = _REASONS.get(error.code, "its markup is broken")
@@ -67,6 +59,20 @@ def parse(
     if _deeper_than(root, MAX_DEPTH - 1):
         raise Invalid.at(place, f"is nested deeper than {MAX_DEPTH} levels")
     return root
+
+
+@cache
+def _parser(encoding: str | None, instructions: bool) -> etree.XMLParser:  # noqa: FBT001 - what it is cached by
+    """Threads take turns with a parser, so there is one of each kind."""
+    return etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=not instructions,
+        encoding=encoding,
+    )
 
 
 def _deeper_than(element: etree._Element, levels: int) -> bool:

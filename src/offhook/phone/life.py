@@ -8,7 +8,7 @@ A phone at rest holds its record and a few moments, and waits in one `Wait`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
@@ -117,15 +117,14 @@ class Life:
 
     def _next_s(self) -> float | None:
         """The moment of the next thing to do; nothing is asked for an account that is to go."""
-        return min((at_s for at_s in (*self._asked_s(), self.post.next_s()) if at_s is not None), default=None)
+        moments = [at_s for at_s in (*self._asked_s(), self.post.next_s()) if at_s is not None]
+        return min(moments, default=None)
 
-    def _asked_s(self) -> Iterator[float | None]:
+    def _asked_s(self) -> list[float | None]:
         if self.farewell is None:
-            yield from (due.at_s for due in self.due.values())
-            if self.saved is not None and self.saved.predecessors:
-                yield self.move_in_s
-        elif self.saved is not None and not self.calls:
-            yield self.log_out_s
+            waiting = [self.move_in_s] if self.saved is not None and self.saved.predecessors else []
+            return [*waiting, *(due.at_s for due in self.due.values())]
+        return [self.log_out_s] if self.saved is not None and not self.calls else []
 
     def _do_what_is_due(self) -> Flow[None]:
         now_s = (yield from look()).monotonic_s

@@ -21,13 +21,14 @@ def retry_after_s(response: Response) -> int | None:
     written = response.header("retry-after").strip()
     if written.isascii() and written.isdecimal():
         return min(int(written[: _LONGEST + 1]), MAX_S)
-    until, said = _date(written), _date(response.header("date"))
-    if until is None or said is None:
+    if (until := _date(written)) is None or (said := _date(response.header("date"))) is None:
         return None
     return min(max(round((until - said).total_seconds()), 0), MAX_S)
 
 
 def _date(text: str) -> datetime | None:
+    if not text:
+        return None
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

@@ -129,8 +129,11 @@ def users_own(document: Document) -> dict[str, Value]:
         for refusal in refusals
         if is_users(refusal.value.rank, refusal.value.source)
     }
-    own = ((key, settled.value) for key, settled in document.keys.items())
-    return out | {key: value for key, value in own if is_users(value.rank, value.source)}
+    return out | {
+        key: settled.value
+        for key, settled in document.keys.items()
+        if is_users(settled.value.rank, settled.value.source)
+    }
 
 
 def is_users(rank: int, source: str) -> bool:

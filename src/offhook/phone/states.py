@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 
-class State(Enum):
+class State(StrEnum):
     """What a phone is doing, in the words that are shown."""
 
     SIGNED_OUT = "signed out"

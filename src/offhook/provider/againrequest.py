@@ -23,6 +23,7 @@ _LIMITS: Final = {
     NAMES.password: MAX_PASSWORD,
     NAMES.install_id: MAX_LABEL,
 }
+_TOLD: Final = [(kind, getattr(NAMES, kind)) for kind in TOLD]
 
 
 class AgainRequest(Discreet, frozen=True):
@@ -56,8 +57,7 @@ class AgainRequest(Discreet, frozen=True):
             if len(text) > _LIMITS[name]
         ]
         Invalid.unless_empty(faults)
-        texts = {kind: parameters.get(getattr(NAMES, kind), "") for kind in TOLD}
-        told = {kind: text for kind, text in texts.items() if not is_absent(text)}
+        told = {kind: text for kind, name in _TOLD if not is_absent(text := parameters.get(name, ""))}
         return cls(
             cloud_id=_cloud_id(sent[NAMES.cloud_id]),
             username=sent.get(NAMES.username, ""),

@@ -69,7 +69,7 @@ class Edition(msgspec.Struct, frozen=True):
     @property
     def mark(self) -> str:
         """Tells the tags of one owner and service from those of any other."""
-        return blake2b(f"{self.service}|{self.owner}".encode(), digest_size=8).hexdigest()
+        return _mark(self.service, self.owner)
 
     def validators(self, digest: str) -> Validators:
         """The validators of the answer with this digest."""
@@ -97,6 +97,11 @@ class Edition(msgspec.Struct, frozen=True):
     def _own_tags(self, claim: Claim) -> list[_Tag]:
         ours = self.mark
         return [tag for tag in _tags(claim.tags or "") if tag.mark == ours]
+
+
+@lru_cache(maxsize=1024)
+def _mark(service: str, owner: str) -> str:
+    return blake2b(f"{service}|{owner}".encode(), digest_size=8).hexdigest()
 
 
 class _Tag(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 
 from offhook.core.errors import Unavailable
@@ -48,13 +49,14 @@ def _look_up() -> sa.Select[Any]:
 
 
 def _replaced() -> sa.Select[Any]:
-    """The active installs that were issued before this one on the same device, if this one was never seen."""
+    """The active installs that were issued before one of these on the same device, if that one was never seen."""
+    these = sa.func.json_each(sa.bindparam("install_ids")).table_valued("value", name="these")
     of_the_device = [older.c[name] == install.c[name] for name in ("cloud_id", "subscriber_id", "device")]
     return (
-        sa.select(older.c.id)
+        sa.select(install.c.id, older.c.id.label("older_id"))
         .select_from(install.join(older, sa.and_(*of_the_device)))
         .where(
-            install.c.id == sa.bindparam("install_id"),
+            install.c.id.in_(sa.select(these.c.value)),
             install.c.seen_s == sa.literal_column("0"),
             install.c.device != sa.literal_column("''"),
             older.c.state == sa.literal_column("'active'"),
@@ -142,7 +144,7 @@ class LifeStore:
         """As the port says."""
 
         def work(connection: sqlite3.Connection) -> None:
-            _replace_older(connection, install_id, now_s)
+            _replace_older(connection, {install_id: now_s})
             _end(connection, install_id, reason, now_s)
 
         await done(self._database.write(work))
@@ -240,8 +242,7 @@ class SightingStore:
         ]
 
         def work(connection: sqlite3.Connection) -> None:
-            for one in sightings:
-                _replace_older(connection, one.install_id, one.seen_s)
+            _replace_older(connection, {one.install_id: one.seen_s for one in sightings})
             connection.executemany(_SEEN, seen)
             connection.executemany(_SERVED, served)
             evidence.keep(connection, sightings)
@@ -257,13 +258,14 @@ def _end(connection: sqlite3.Connection, install_id: str, reason: Ending, now_s:
     connection.execute(_END, {"known": install_id, "reason": reason.value, "now_s": now_s})
 
 
-def _replace_older(connection: sqlite3.Connection, install_id: str, now_s: int) -> None:
+def _replace_older(connection: sqlite3.Connection, seen: Mapping[str, int]) -> None:
     """An install that comes back for the first time is the one that its device has kept, and no older one is.
 
     Before, nobody knows: the answer may have been lost, or the device could not save it and goes on with the older one.
     """
-    for (known,) in connection.execute(REPLACED, {"install_id": install_id}).fetchall():
-        _end(connection, known, Ending.REPLACED, now_s)
+    install_ids = msgspec.json.encode(list(seen)).decode()
+    for install_id, known in connection.execute(REPLACED, {"install_ids": install_ids}).fetchall():
+        _end(connection, known, Ending.REPLACED, seen[install_id])
 
 
 def _standing(row: sqlite3.Row) -> Standing:

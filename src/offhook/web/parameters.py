@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import unquote
 
 from offhook.core.errors import Invalid
 from offhook.core.webservice import FORM
@@ -62,7 +62,7 @@ def _texts(parse: Callable[[str], Iterable[tuple[str, object]]], raw: bytes, pla
         raise Invalid.at(place, f"has more than {MAX_PARAMETERS} parameters")
     if len({name for name, _ in pairs}) < len(pairs):
         raise Invalid.at(place, "has a parameter more than once")
-    if any(_HALF.search(text) for text in texts.values()):
+    if _HALF.search("".join(texts.values())):
         raise Invalid.at(place, "has half a character")
     return texts
 
@@ -79,8 +79,12 @@ def _form(text: str) -> Iterable[tuple[str, object]]:
     if "%" in text:
         text = _UNEXPANDED.sub(lambda found: found.group().replace("%", "%25"), text)
     # One more than there may be is enough to see that there are too many.
-    fields = (field.partition("=") for field in text.split("&", MAX_PARAMETERS + 1) if field)
-    return ((unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")) for name, _, value in fields)
+    fields = [field.partition("=") for field in text.replace("+", " ").split("&", MAX_PARAMETERS + 1) if field]
+    return [(_unquoted(name), _unquoted(value)) for name, _, value in fields]
+
+
+def _unquoted(written: str) -> str:
+    return unquote(written, errors="strict") if "%" in written else written
 
 
 def _json(text: str) -> Iterable[tuple[str, object]]:
