@@ -36,6 +36,7 @@ from offhook.provider.sightings import Sightings
 from offhook.provider.subscriber import State, Subscriber
 from offhook.provider.tenant import Credential, Names, Tenant
 from offhook.provider.validators import NEVER_SERVED, Edition, Served, Validators
+from offhook.provider.waiting import not_ready
 
 INSTALL_ID_BYTES: Final = 16
 TOKEN_BYTES: Final = 32
@@ -201,6 +202,8 @@ class SignIn:
         if not by_token:
             await self._check_password(tenant, found, inputs, request.client)
         assert found.subscriber is not None, "nobody has neither a token nor a password that fits"
+        if found.subscriber.state is State.PENDING:
+            raise not_ready()
         if found.subscriber.state is State.SUSPENDED:
             raise Refused(SUSPENDED)
         if found.subscriber.expires_s is not None and found.subscriber.expires_s <= self._clock.now_s():

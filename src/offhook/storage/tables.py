@@ -165,3 +165,68 @@ departure: Final = sa.Table(
     sa.Column("decision", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("subscriber_id", sa.Integer, primary_key=True, autoincrement=False),
 )
+
+# --- accounts elsewhere ---
+
+# Every SIP account that was ever asked for, written before a SIP system hears of it.
+sip_account: Final = sa.Table(
+    "sip_account",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # made up, and never given again: operation keys begin with it
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("subscriber_id", sa.Integer, nullable=False),
+    sa.Column("install_id", sa.Text, nullable=False),  # empty for the account of all phones of a user
+    sa.Column("system", sa.Text, nullable=False),  # its name in the file of connections
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("username", sa.Text, nullable=False),
+    sa.Column("aliases", sa.Text, nullable=False),  # JSON list: what the system was told last
+    sa.Column("display_name", sa.Text, nullable=False),  # likewise
+    # Sealed, or empty: the one that phones get, the one of before it while it is good, the one that is being set.
+    sa.Column("password", sa.Text, nullable=False),
+    sa.Column("former", sa.Text, nullable=False),
+    sa.Column("coming", sa.Text, nullable=False),
+    sa.Column("rotated_s", sa.Integer, nullable=False),  # the modified_s of answers that have the password
+    sa.Column("former_until_s", sa.Integer, nullable=False),
+    sa.Column("rotate_s", sa.Integer, nullable=False),  # when it is to be rotated next; 0 for never
+    sa.Column("wanted", sa.Text, nullable=False),  # active, disabled or removed
+    sa.Column("version", sa.Integer, nullable=False),  # grows with every wish
+    sa.Column("done", sa.Integer, nullable=False),  # the version of the last wish that came true
+    sa.Column("confirmed", sa.Boolean, nullable=False),  # whether its install was issued
+    sa.Column("created_s", sa.Integer, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next_s", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("runner", sa.Text, nullable=False),
+    sa.Column("leased_s", sa.Integer, nullable=False),  # until when the runner has it
+    sa.Index("sip_account_of_owner", "cloud_id", "subscriber_id", "install_id", "system", "domain", unique=True),
+    sa.Index("sip_account_by_address", "system", "domain", "username", unique=True),
+    sa.Index("sip_account_to_do", "next_s", sqlite_where=sa.text("done < version")),
+    sa.Index("sip_account_by_rotation", "rotate_s", sqlite_where=sa.text("rotate_s > 0")),
+    sa.Index("sip_account_overlapping", "former_until_s", sqlite_where=sa.text("former <> ''")),
+)
+
+saga: Final = sa.Table(
+    "saga",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("subscriber_id", sa.Integer, nullable=False),
+    sa.Column("install_id", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),  # JSON of provider.saga.Saga
+    sa.Column("is_over", sa.Boolean, nullable=False),
+    sa.Column("began_s", sa.Integer, nullable=False),
+    sa.Column("next_s", sa.Integer, nullable=False),
+    sa.Column("ended_s", sa.Integer, nullable=False),
+    sa.Column("runner", sa.Text, nullable=False),
+    sa.Column("leased_s", sa.Integer, nullable=False),  # until when the runner has it
+    sa.Index(
+        "one_saga_of_each",
+        "cloud_id",
+        "subscriber_id",
+        "install_id",
+        unique=True,
+        sqlite_where=sa.text("NOT is_over"),
+    ),
+    sa.Index("saga_to_do", "next_s", sqlite_where=sa.text("NOT is_over")),
+    sa.Index("saga_by_end", "ended_s", sqlite_where=sa.text("is_over")),
+)
