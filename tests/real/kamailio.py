@@ -89,8 +89,11 @@ def _scripts(engine: str) -> list[str]:
 
 
 @contextmanager
-def started(folder: Path, database_url: str) -> Iterator[Kamailio]:
-    """A Kamailio with its tables in that database; its sockets and log are in the folder. Ends with the block."""
+def started(folder: Path, database_url: str, control: str = "", *defines: str) -> Iterator[Kamailio]:
+    """A Kamailio with its tables in that database; its sockets and log are in the folder. Ends with the block.
+
+    `control` is where its JSON-RPC is to be, as the module takes it.
+    """
     path = program("kamailio", PACKAGES)
     ca = trustme.CA()
     certificate = ca.issue_cert("127.0.0.1", "localhost", DOMAIN)
@@ -99,22 +102,22 @@ def started(folder: Path, database_url: str) -> Iterator[Kamailio]:
     for number, blob in enumerate(certificate.cert_chain_pems):
         blob.write_to_path(folder / "certificate.pem", append=bool(number))
     plain, tls = free_port_of_both(), free_port_of_both()
-    control = folder / "rpc.sock"
-    found = Kamailio(
-        "127.0.0.1", plain, plain, tls, database_url, f"unix:{control}", ca=folder / "ca.pem", folder=folder
-    )
-    with running(_command(path, found, control), found.log, found.answers):
+    control = control or str(folder / "rpc.sock")
+    address = f"unix:{control}" if control.startswith("/") else control
+    found = Kamailio("127.0.0.1", plain, plain, tls, database_url, address, ca=folder / "ca.pem", folder=folder)
+    command = _command(path, found, control)
+    with running([*command, *(piece for name in defines for piece in ("-A", name))], found.log, found.answers):
         yield found
 
 
-def _command(path: str, wanted: Kamailio, control: Path) -> list[str]:
+def _command(path: str, wanted: Kamailio, control: str) -> list[str]:
     """The program with the guide's file; what is particular to this machine comes as defines."""
     scheme, _, rest = wanted.database_url.partition("://")
     sqlite = scheme.startswith("sqlite")
     texts = {
         "DBMODULE": "db_sqlite.so" if sqlite else "db_postgres.so",
         "DBURL": f"sqlite:///{rest}" if sqlite else f"postgres://{rest}",
-        "CONTROL": str(control),
+        "CONTROL": control,
         "TLS_CERTIFICATE": str(wanted.folder / "certificate.pem"),
         "TLS_KEY": str(wanted.folder / "key.pem"),
     }

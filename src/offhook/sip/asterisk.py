@@ -100,9 +100,8 @@ class Asterisk:
             endpoints, auths, aliases = (tables[name] for name in ("ps_endpoints", "ps_auths", ALIASES))
             named = connection.execute(sa.select(endpoints.c.auth).where(endpoints.c.id == address.username)).scalar()
             ids = [] if named is None else named.split(",")
-            hashes = dict(
-                connection.execute(sa.select(auths.c.id, auths.c.md5_cred).where(auths.c.id.in_(ids))).tuples()
-            )
+            rows = connection.execute(sa.select(auths.c.id, auths.c.md5_cred).where(auths.c.id.in_(ids)))
+            hashes = {row.id: row.md5_cred for row in rows}
             ring = connection.execute(sa.select(aliases.c.alias).where(aliases.c.endpoint == address.username))
             also = tuple(sorted(set(ring.scalars())))
         ha1s = tuple(Secret(hashes[one]) for one in ids if one in hashes)
@@ -207,7 +206,8 @@ class Asterisk:
 
 def _contacts_of(contacts: sa.Table, address: Address) -> sa.ColumnElement[bool]:
     starts = (f"{address.username}{mark}@" for mark in (_PARTED, ";"))
-    return sa.or_(*(contacts.c.id.startswith(start, autoescape=True) for start in starts))
+    # Not LIKE, which takes capitals for small letters in SQLite.
+    return sa.or_(*(sa.func.substr(contacts.c.id, 1, len(start)) == start for start in starts))
 
 
 def _auth(address: Address, ha1: Secret) -> dict[str, Any]:
