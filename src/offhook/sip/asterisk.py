@@ -183,7 +183,7 @@ class Asterisk:
 
     def _endpoint(self, tables: Mapping[str, sa.Table], account: SipAccount, ids: list[str]) -> dict[str, Any]:
         name = account.address.username
-        shown = _CALLERID.sub(" ", account.display_name).strip()
+        shown = " ".join(_CALLERID.sub(" ", account.display_name).split())
         callerid = f'"{shown}" <{name}>'
         usual = {"context": self._settings.context, "disallow": "all", "allow": self._settings.allow}
         ours = {
