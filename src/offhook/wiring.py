@@ -133,7 +133,7 @@ class Parts:
         self.sightings = Sightings(SightingStore(database))
         self.elsewhere = Elsewhere(
             database,
-            connections.read(folder.connections),
+            connections.read(folder.path / connections.FILE),
             subscribers=self.subscribers,
             tenants=self.tenants,
             sealer=self.sealer,
