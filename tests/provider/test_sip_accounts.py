@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from offhook.core.errors import Conflict, Unavailable
+from offhook.core.login import CloudId
+from offhook.provider.explain import Explain
 from offhook.provider.sipaccounts import Address
 from offhook.provider.sipregister import Rotating, Wanted
 from offhook.provider.tenant import Credential, PerWhom
@@ -20,6 +22,13 @@ from tests.world_sip import SIP, SipWorld
 DOMAIN = SIP.domain
 PER_INSTALL = msgspec.structs.replace(SIP, accounts=PerWhom.INSTALL)
 NOT_KEPT = msgspec.structs.replace(PER_INSTALL, keep_passwords=False)
+
+
+class NoPortal:
+    """There is no app of the Cloud ID here."""
+
+    def base(self, cloud_id: str, editable: bool) -> None:
+        return None
 
 
 @pytest.fixture
@@ -403,3 +412,23 @@ def test_sip_credentials_as_the_key_of_the_phone(world: SipWorld) -> None:
 
     assert (lost.status, kept.status, after.status) == (200, 200, 304)
     assert registers(world, phone)
+
+
+def test_explain_tells_of_the_account_and_not_its_password(world: SipWorld) -> None:
+    """As the phone is told, with masks."""
+    provider = world.provider
+    phone = provider.phone()
+    explain = Explain(
+        subscribers=provider.subscribers,
+        tenants=provider.tenants,
+        composer=provider.composer,
+        rulings=provider.rulings,
+        portal=NoPortal(),
+        accounts=world.register,
+    )
+
+    explained = explain.account("johndow", CloudId("EXAMPLE"))
+
+    shown = {line.key: line.value for line in explained.lines}
+    assert shown["username"] == phone.account["username"]
+    assert shown["password"] == "********"
