@@ -22,7 +22,7 @@ from offhook.storage.sagas import PendingUsers, SagaStore
 from tests.world_provider import Provider
 from tests.world_sip import SIP, Killed, SipWorld, Trouble, TroubledStore
 
-PATIENCE = Patience(for_s=600, tries=4, most_s=60)
+PATIENCE = Patience(for_s=40, tries=2, most_s=20)
 STEPS: tuple[AnyStep, ...] = (Enter(), MakeSip(), CallHook("crm"), Activate())
 
 

@@ -12,7 +12,8 @@ import pytest
 from offhook.core.errors import Conflict, Unavailable
 from offhook.core.login import CloudId
 from offhook.provider.explain import Explain
-from offhook.provider.sipaccounts import Address
+from offhook.provider.knownlines import KnownLines
+from offhook.provider.sipaccounts import Address, SipAccount
 from offhook.provider.sipregister import Rotating, Wanted
 from offhook.provider.tenant import Credential, PerWhom
 from tests.world_directory import directory_of
@@ -432,3 +433,27 @@ def test_explain_tells_of_the_account_and_not_its_password(world: SipWorld) -> N
     shown = {line.key: line.value for line in explained.lines}
     assert shown["username"] == phone.account["username"]
     assert shown["password"] == "********"
+
+
+def test_a_system_that_asks_us_finds_both_passwords_before_a_phone_is_told(world: SipWorld) -> None:
+    """While the new one is being set it is good already, and the one of before still is; who is suspended has none."""
+    provider, found = world.provider, list[SipAccount | None]()
+    phone = provider.phone()
+    address = Address(phone.account["username"], DOMAIN)
+    known = KnownLines(world.register, "berlin", provider.sealer)
+    world.trouble.before = lambda what: found.append(known.find(address)) if what == "sip.rotate" else None
+
+    world.register.rotate([world.entries()[0].id], Rotating.OVERLAP, provider.clock.now_s())
+    world.works(1)
+    during, after = found[0], known.find(address)
+    ringing = list(known.ringing(Address("+4930123", DOMAIN)))
+    provider.suspend(world.user())
+    suspended = known.find(address)
+
+    assert during is not None
+    assert after is not None
+    assert during.former is not None
+    assert during.former.reveal() == phone.account["password"]
+    assert (during.password, during.former) == (after.password, after.former)
+    assert ringing == [address]
+    assert suspended is None
