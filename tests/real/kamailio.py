@@ -116,7 +116,7 @@ def _command(path: str, wanted: Kamailio, control: str) -> list[str]:
     sqlite = scheme.startswith("sqlite")
     texts = {
         "DBMODULE": "db_sqlite.so" if sqlite else "db_postgres.so",
-        "DBURL": f"sqlite:///{rest}" if sqlite else f"postgres://{rest}",
+        "DBURL": f"sqlite://{rest}" if sqlite else f"postgres://{rest}",
         "CONTROL": control,
         "TLS_CERTIFICATE": str(wanted.folder / "certificate.pem"),
         "TLS_KEY": str(wanted.folder / "key.pem"),
