@@ -157,7 +157,7 @@ def test_a_presence_that_cannot_be_read_is_none(state: Path) -> None:
 def started(state: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     return subprocess.Popen(
-        [*COMMAND, "run", "--state", str(state)],
+        [*COMMAND, "run", "--no-sip", "--state", str(state)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -22,7 +22,7 @@ from offhook.phone.logout import decide, leave
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Saved
 from offhook.phone.steps import Ended, Entered, Event, Remarked, Shown, Waiting
-from offhook.phone.useragent import NoUserAgent, Registration
+from offhook.phone.useragent import NotPossible, NotRegistered, NoUserAgent, Registration
 from tests.phone.play import ANN, DEVICE, PORTAL
 from tests.phone.play_life import phone
 from tests.phone.world_life import LivingWorld, refusal
@@ -90,7 +90,7 @@ def test_a_life_over_sockets(tmp_path: Path) -> None:
 
     assert [event.state.value for event in told if isinstance(event, Entered)][-2:] == ["logging out", "signed out"]
     assert [event.message for event in told if isinstance(event, Shown)] == ["Good bye."]
-    assert states == [Registration.NOT_POSSIBLE, Registration.NONE]
+    assert states == [NotPossible(), NotRegistered()]
     assert any(isinstance(event, Remarked) for event in told)
     assert [event.good for event in told if isinstance(event, Ended) and event.status == 304] != []
     assert len(world.said("removed")) == 1

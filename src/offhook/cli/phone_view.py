@@ -21,7 +21,7 @@ from offhook.phone.handset import Handset
 from offhook.phone.saved import Left, Saved
 from offhook.phone.steps import Began, Ended, Event, Skipped
 
-NO_REGISTRATION: Final = "This phone is provisioned. It does not register with the SIP server."
+NO_REGISTRATION: Final = "This phone is provisioned. While it runs (offhook phone run), it registers with SIP."
 _SHOWN: Final = 60
 _PLAIN_WIDTH: Final = 120
 
