@@ -21,13 +21,16 @@ from offhook.sipagent.told import Answer, Told
 
 START_S: Final = 5.0
 ANSWER_S: Final = 5.0
+END_S: Final = 5.0
 _LOOK_S: Final = 0.01
 _PIECE: Final = 65536
 # How /proc/net/tcp writes that a socket listens.
 _LISTENS: Final = "0A"
 # A shell between us and the agent: the pipe that it reads ends when we end, however that happens. Then the agent is
-# told to un-register and leave, and its folder is removed. What the agent prints may hold an account: nobody keeps it.
+# told to un-register and leave, and its folder is removed. SIGTERM has the agent killed: one wait ends with the signal,
+# another with the agent, which nobody else would bury. What the agent prints may hold an account: nobody keeps it.
 _GUARD: Final = """\
+trap 'kill -9 "$agent"' TERM
 exec 3<&0
 "$1" -f "$2" </dev/null >/dev/null 2>&1 3<&- &
 agent=$!
@@ -37,6 +40,8 @@ exec 3<&-
 echo "$agent"
 exec >&-
 wait "$agent"
+wait "$agent"
+trap '' TERM
 kill "$guard"
 rm -rf "$2"
 """
@@ -194,10 +199,15 @@ async def _connected(control: str, port: int) -> tuple[asyncio.StreamReader, asy
 
 
 async def _end(shell: asyncio.subprocess.Process) -> None:
-    """Kill what is still there: the shell and the agent are a group of their own."""
-    if shell.returncode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(shell.pid, signal.SIGKILL)
+    """Have the agent killed if it is still there; the shell ends after it."""
+    with suppress(ProcessLookupError):
+        shell.terminate()
     if shell.stdin:
         shell.stdin.close()
-    await shell.wait()
+    try:
+        async with asyncio.timeout(END_S):
+            await shell.wait()
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
+        await shell.wait()
