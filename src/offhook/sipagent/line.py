@@ -27,7 +27,8 @@ _HOST: Final = re.compile(
 )
 # What RFC 3261 lets stand in the user part of an address.
 _USER_SAFE: Final = "-_.!~*'()&=+$,"
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+# Half of a surrogate pair is no sign at all.
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 # A value in which baresip would find another parameter: with its sign of equality, or one that needs none.
 _PARAMETER: Final = re.compile(r";\s*(?:\w[\w.-]*\s*=|audio_codecs|video_codecs|stunuser|stunpass)", re.IGNORECASE)
 _URI: Final = re.compile(r"(?:sips?:)?(?P<user>[^@;?<>\s]{1,256})(?:@(?P<host>[^@;?<>\s]{1,261}))?(?:[;?].*)?")
@@ -152,18 +153,17 @@ def _place(key: str, text: str) -> Place:
 def _unfit(account: Document) -> Iterator[Fault]:
     """Values that no SIP agent, or not this one, can be told."""
     for key in ("username", "authUsername", "password"):
-        text = account.text(key)
-        if _CONTROL.search(text):
+        if _CONTROL.search(account.text(key)):
             yield Fault(key, "holds a control character")
-        elif key != "username" and not _quotable(text, last=key == "password"):
-            yield Fault(key, "holds signs in an order that the SIP agent of this phone cannot be told")
-    auth_username = account.text("authUsername") or account.text("username")
-    if re.search(r'["\\]', auth_username) or _PARAMETER.search(auth_username):
-        yield Fault("authUsername", "holds signs that cannot stand in a name for SIP")
+    own = "authUsername" if account.text("authUsername") else "username"
+    if re.search(r'["\\]', account.text(own)) or _PARAMETER.search(account.text(own)):
+        yield Fault(own, "holds signs that cannot stand in a name for SIP authentication")
+    if not _quotable(account.text("password")):
+        yield Fault("password", "holds signs in an order that the SIP agent of this phone cannot be told")
 
 
-def _quotable(text: str, *, last: bool) -> bool:
-    """Whether baresip reads a value back as it is when it stands in quotation marks.
+def _quotable(text: str) -> bool:
+    """Whether baresip reads the last value of a line back as it is when it stands in quotation marks.
 
     A mark inside opens and closes as well; a backslash hides the sign after it; outside, a blank or a semicolon ends.
     """
@@ -177,7 +177,7 @@ def _quotable(text: str, *, last: bool) -> bool:
             quoted = not quoted
         elif not quoted and mark in " ;":
             return False
-    return not _PARAMETER.search(text) and (last or not quoted)
+    return not _PARAMETER.search(text)
 
 
 def _expires_s(text: str) -> int:

@@ -61,7 +61,7 @@ class Running:
         self._asked: dict[str, asyncio.Future[bool]] = {}
 
     async def heard(self) -> AsyncIterator[Told]:
-        """What it tells, until it is gone; somebody has to listen for commands to be answered."""
+        """What it tells, until it is gone, with the answers for which `do` does not wait; `do` needs who listens."""
         messages = netstring.Reader()
         try:
             while piece := await self._reader.read(_PIECE):
@@ -69,8 +69,8 @@ class Running:
                     match told.parse(message):
                         case None:
                             pass
-                        case Answer(token=token, good=good):
-                            if (asked := self._asked.pop(token, None)) and not asked.done():
+                        case Answer(token=token, good=good) if asked := self._asked.pop(token, None):
+                            if not asked.done():
                                 asked.set_result(good)
                         case news:
                             yield news
@@ -98,7 +98,9 @@ class Running:
 
 
 @asynccontextmanager
-async def started(program: Program, listen: Listen | None, ca: str) -> AsyncIterator[Running]:
+async def started(
+    program: Program, listen: Listen | None, ca: str, *, patience_s: float = START_S
+) -> AsyncIterator[Running]:
     """A baresip of our own; when the block ends it is killed, and nothing of it is left. Raises Broken."""
     control = f"127.{secrets.randbelow(254) + 1}.{secrets.randbelow(256)}.{secrets.randbelow(254) + 1}"
     with _folder() as folder:
@@ -106,7 +108,7 @@ async def started(program: Program, listen: Listen | None, ca: str) -> AsyncIter
         shell = await _shell(program, folder)
         try:
             pid = await _pid(shell)
-            port = await _port(pid, control)
+            port = await _port(pid, control, patience_s)
             reader, writer = await _connected(control, port)
             try:
                 yield Running(pid, reader, writer)
@@ -163,15 +165,15 @@ async def _pid(shell: asyncio.subprocess.Process) -> int:
     return int(line)
 
 
-async def _port(pid: int, control: str) -> int:
+async def _port(pid: int, control: str, patience_s: float) -> int:
     """The port on which that very process listens for commands: nobody else is ever told a password."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(START_S):
+        async with asyncio.timeout(patience_s):
             while True:
                 if (port := listening(pid, control)) is not None:
                     return port
                 await asyncio.sleep(_LOOK_S)
-    raise Broken(f"the SIP agent was not ready within {START_S:.0f} s")
+    raise Broken(f"the SIP agent was not ready within {patience_s:.0f} s")
 
 
 def listening(pid: int, address: str) -> int | None:

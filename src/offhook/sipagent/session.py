@@ -165,6 +165,8 @@ class Session:
                 self._unanswered.discard(identity)
                 call = self.calls.pop(identity, Ringing(self.line.named(peer), incoming))
                 self._hear(self, Over(call.number, call.incoming, reason))
+            case told.Answer(good=False):
+                self._tell(Failed(0, "the SIP agent cannot use this account"))
             case told.Answer() | told.Gone():
                 pass
 
