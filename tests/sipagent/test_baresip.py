@@ -107,9 +107,7 @@ def test_certificates(tmp_path: Path) -> None:
     assert good == ""
     assert unknown == "is not secure: unable to get local issuer certificate"
     assert mistaken.startswith("is not secure: IP address mismatch")
-    assert (
-        trouble(1, tmp_path / "ca.pem") == "127.0.0.1:1 cannot be reached: Connect call failed ('127.0.0.1', 1)" or True
-    )
+    assert trouble(1, tmp_path / "ca.pem").startswith("127.0.0.1:1 cannot be reached: ")
     assert "no certificates" in trouble(1, tmp_path / "none.pem")
     assert "--sip-ca" in trouble(1, "")
 
