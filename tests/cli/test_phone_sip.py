@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -74,11 +74,13 @@ def test_a_call_between_two_phones(kamailio: Kamailio, tmp_path: Path, transport
     world = Registering(kamailio, *names, transport=transport)
     states = [tmp_path / name for name in names]
 
-    with served(world) as portal:
+    with served(world) as portal, ExitStack() as stack:
         for name, state in zip(names, states, strict=True):
             assert sign_in(portal, state, text=f"{name}@DEMO").exit_code == 0
-        with running(kamailio, states[0]) as ann, running(kamailio, states[1]) as bob:
+        # One after the other: a Kamailio with SQLite answers 500 when two of its processes want to write at once.
+        with running(kamailio, states[0]) as ann:
             heard = until(ann, f"SIP: registered as {names[0]}@sip.example.com")
+            bob = stack.enter_context(running(kamailio, states[1]))
             heard += until(bob, f"SIP: registered as {names[1]}@sip.example.com")
             say(ann, f"call start {names[1]}")
             heard += until(bob, f"{names[0]} calls. Type answer, or hangup.")
@@ -92,9 +94,9 @@ def test_a_call_between_two_phones(kamailio: Kamailio, tmp_path: Path, transport
             heard += until(bob, f"The call with {names[0]} is over")
             heard += until(ann, "state: running")
             say(ann, "answer", "quit")
+            heard += until(ann, "Nobody calls.") + until(ann, "The phone is closed.")
             say(bob, "quit")
-            heard += until(ann, "Nobody calls.")
-            heard += until(ann, "The phone is closed.") + until(bob, "The phone is closed.")
+            heard += until(bob, "The phone is closed.")
 
     assert PASSWORD not in heard
     assert [contacts(kamailio, name) for name in names] == [[], []]
