@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -61,9 +62,13 @@ def running(kamailio: Kamailio, state: Path) -> Iterator[subprocess.Popen[str]]:
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
     ) as process:
+        # Who waits for a line that never comes reads the end instead.
+        patience = threading.Timer(60, process.kill)
+        patience.start()
         try:
             yield process
         finally:
+            patience.cancel()
             process.kill()
 
 
