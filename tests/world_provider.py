@@ -123,7 +123,7 @@ class Provider:
         self.clock, self.dice, self.argon2, self.noted = SetClock(), LoadedDice(), QuickArgon2(), Noted()
         self.seconds, self.slept = 0.0, list[float]()
         self.loop = asyncio.Runner()
-        (folder / "provider.sqlite3").write_bytes(_empty_database())
+        (folder / "provider.sqlite3").write_bytes(empty_database())
         self.database = Database(folder / "provider.sqlite3")
         self.sealer = Sealer(1, {1: b"k" * 32}, self.dice)
         self.tokens = KeyedHash(b"p" * 32)
@@ -331,7 +331,7 @@ class Phone:
 
 
 @cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """One with all tables, made once, since making them takes longer than most tests."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.sqlite3"

@@ -13,7 +13,7 @@ from offhook.core.errors import Conflict, NotFound
 from offhook.provider.saga import Saga
 from offhook.provider.sagas import Entered
 from offhook.provider.subscriber import State, Subscriber
-from offhook.storage import revisions
+from offhook.storage import numbers, revisions
 from offhook.storage.database import Database
 from offhook.storage.rows import read_subscriber, write_subscriber
 from offhook.storage.tables import saga as table
@@ -154,6 +154,7 @@ class PendingUsers:
                 "modified_s": max(revisions.of_a_subscriber(connection, cloud_id, now_s), row["modified_s"] + 1),
             }
             connection.execute(sa.update(subscriber).where(_KNOWN, _PENDING).values(new), who)
+            numbers.confirm(connection, cloud_id, subscriber_id, now_s)
 
 
 def begin(connection: sa.Connection, saga: Saga) -> Saga:

@@ -14,7 +14,7 @@ from offhook.core.errors import Conflict, NotFound
 from offhook.policy.fleetguard import Stage
 from offhook.provider.ports import Ending
 from offhook.provider.subscriber import Subscriber, read_password
-from offhook.storage import decisions, revisions
+from offhook.storage import decisions, numbers, revisions
 from offhook.storage.database import Database
 from offhook.storage.decisions import Deciding
 from offhook.storage.rows import read_subscriber, write_subscriber
@@ -171,6 +171,7 @@ class SubscriberStore:
             if connection.scalar(_IN_USE, theirs):
                 by = deciding.number(cloud_id, Ending.DELETED)
             keep_password(connection, cloud_id, known, read_password(password))
+            numbers.give_back(connection, cloud_id, known, now_s)
             connection.execute(_BURY, {**theirs, "now_s": now_s, "by": by})
             connection.execute(_FORGET, {"of": cloud_id, "before_s": now_s - KEPT_S})
             deciding.keep()
