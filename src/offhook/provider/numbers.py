@@ -63,18 +63,15 @@ class Range(msgspec.Struct, frozen=True):
             last = first[: len(first) - len(last)] + last
         if kind is Kind.EXTENSION and not _EXTENSION.fullmatch(first):
             raise Invalid.at("range", f"{written[:80]!r} has too many digits for extensions; is a + missing?")
-        return cls(kind, int(first), int(last), len(first))._checked(written, len(last))
-
-    def _checked(self, written: str, digits_of_last: int) -> Range:
-        if digits_of_last != self.digits or self.last < self.first:
+        if len(first) != len(last) or int(last) < int(first):
             raise Invalid.at("range", f"{written[:80]!r} ends before it begins, or with another number of digits")
-        if len(self) > MAX_RANGE:
-            raise Invalid.at("range", f"{written[:80]!r} has {len(self):,} numbers; at most {MAX_RANGE:,} are allowed")
-        if self.kind is Kind.E164:
-            for end in (self.number(self.first), self.number(self.last)):
-                if not _is_possible(end):
-                    raise Invalid.at("range", f"{end} cannot be a number: its country has none of that length")
-        return self
+        found = cls(kind, int(first), int(last), len(first))
+        if len(found) > MAX_RANGE:
+            raise Invalid.at("range", f"{written[:80]!r} has {len(found):,} numbers; at most {MAX_RANGE:,} are allowed")
+        for end in {found.number(found.first), found.number(found.last)} if kind is Kind.E164 else ():
+            if not _is_possible(end):
+                raise Invalid.at("range", f"{end} cannot be a number: its country has none of that length")
+        return found
 
     def __len__(self) -> int:
         return self.last - self.first + 1
@@ -91,11 +88,6 @@ class Range(msgspec.Struct, frozen=True):
         """Whether some number is in both."""
         alike = (self.kind, self.digits) == (other.kind, other.digits)
         return alike and self.first <= other.last and other.first <= self.last
-
-    def holds(self, number: str) -> bool:
-        """Whether a number is one of them."""
-        single = Range.parse(number)
-        return self.overlaps(single)
 
     def remarks(self) -> tuple[Diagnostic, ...]:
         """What should be said of it although it may be right: lists of numbering plans are never quite new."""

@@ -10,8 +10,8 @@ import msgspec
 
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Fault, Invalid
-from offhook.provider import globalpart, template
-from offhook.provider.tenant import Names, Tenant
+from offhook.provider import globalpart, onboarding, template
+from offhook.provider.tenant import Credential, Names, Tenant
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.~-]{1,64}")
 # What a phone also meets when a password is wrong or a server is in trouble (D21): it must not log anybody out.
@@ -22,6 +22,12 @@ def check(tenant: Tenant, columns: Collection[str] = ()) -> tuple[Diagnostic, ..
     """What was tolerated; `columns` are what the template can ask for. Raises Invalid with every fault."""
     remarks: list[Diagnostic] = []
     faults = [*_name_faults(tenant.names), *_logout_faults(tenant.logout_status), *tenant.logout_limits.faults()]
+    faults += onboarding.faults(
+        tenant.onboarding,
+        tenant.numbers,
+        tenant.hooks,
+        keeps_password=tenant.credential is Credential.PASSWORD,
+    )
     try:
         for remark in template.validate(tenant.template, columns):
             remarks.append(Diagnostic(f"template, {remark.place}", remark.text))

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from offhook.policy.fleetguard import Limits
+from offhook.provider.onboarding import AnyOnboarding, Closed, NumberFrom
 
 DEFAULT_LOGOUT_STATUS: Final = 410
 
@@ -47,7 +48,8 @@ class Tenant(msgspec.Struct, frozen=True):
     `template` is Account XML with `{column}` placeholders, `common` a global answer (quick dials, dial actions,
     preferences) for all its users. `former_statuses` are kept by the store, from the first one on; so is
     `policy`, the number of the Live policy, 0 when there is none. A policy that changes the
-    answers of more than `approval_share` of the users needs a second person, if that is given.
+    answers of more than `approval_share` of the users needs a second person, if that is given. `onboarding` says who
+    may come in the first time; then they get `numbers`, and `hooks` are told, in this order.
     """
 
     cloud_id: str
@@ -60,6 +62,9 @@ class Tenant(msgspec.Struct, frozen=True):
     former_statuses: tuple[FormerStatus, ...] = ()
     policy: int = 0
     approval_share: float | None = None
+    onboarding: AnyOnboarding = Closed()
+    numbers: tuple[NumberFrom, ...] = ()
+    hooks: tuple[str, ...] = ()
 
     def logout_status_of(self, held_s: int) -> int:
         """What logs a phone out that has the account of this date; 0 when it did not say which."""

@@ -89,7 +89,7 @@ class NumberStore:
                 raise Conflict(f"{number} is {known['used']} already. `offhook numbers release` takes it back first.")
             if wanted.subscriber_id and (other := _theirs(connection, wanted, "")) and other != number:
                 raise Conflict(f"This user has {other} as their {wanted.attribute} already: release that one first.")
-            _set(connection, pool, number, used, wanted, now_s)
+            _set(connection, pool, number, used, wanted=wanted, now_s=now_s)
 
     def release(self, cloud_id: str, number: str, now_s: int, *, at_once: bool = False) -> Kept:
         """As the port says."""
@@ -113,7 +113,8 @@ class NumberStore:
             known = _row(connection, pool, number)
             if known is not None and Use(known["used"]) not in {Use.RELEASED, Use.EXCLUDED}:
                 raise Conflict(f"{number} is {known['used']}. `offhook numbers release` takes it back first.")
-            _set(connection, pool, number, Use.EXCLUDED, Wanted(cloud_id, pool.name, 0, "", ""), now_s)
+            nobody = Wanted(cloud_id, pool.name, 0, "", "")
+            _set(connection, pool, number, Use.EXCLUDED, wanted=nobody, now_s=now_s)
 
     def astray(self, cloud_id: str) -> list[Kept]:
         """Those whose user is not there any more: a change behind our back, since whoever removes one gives it back."""
@@ -172,7 +173,7 @@ def _taken(connection: sa.Connection, pool: Pool, wanted: Wanted, key: str, now_
     found = pinned or _never_given(connection, pool) or _rested(connection, pool, now_s)
     if found is None:
         raise Unavailable(f"No number of the pool {pool.name} of {pool.cloud_id} is free: add a range to it.", 300)
-    _set(connection, pool, found, Use.RESERVED, wanted, now_s, key)
+    _set(connection, pool, found, Use.RESERVED, wanted=wanted, now_s=now_s, key=key)
     return found
 
 
@@ -208,7 +209,7 @@ def _rested(connection: sa.Connection, pool: Pool, now_s: int) -> str | None:
 
 
 def _set(
-    connection: sa.Connection, pool: Pool, number: str, used: Use, wanted: Wanted, now_s: int, key: str = ""
+    connection: sa.Connection, pool: Pool, number: str, used: Use, *, wanted: Wanted, now_s: int, key: str = ""
 ) -> None:
     row = {
         "cloud_id": pool.cloud_id,
@@ -309,7 +310,7 @@ def _stock(connection: sa.Connection, pool: Pool, now_s: int) -> Stock:
     rests = (table.c.used == Use.RELEASED.value) & (table.c.until_s > now_s)
     used = sa.case((rests, "quarantined"), else_=table.c.used)
     counted = sa.select(used, sa.func.count()).where(*_in(pool)).group_by(used)
-    counts = {name: count for name, count in connection.execute(counted)}
+    counts: dict[str, int] = dict(connection.execute(counted).tuples().all())
     rested = counts.pop(Use.RELEASED.value, 0)
     known = sum(counts.values()) + rested
     return Stock(pool, len(pool) - known + rested, **counts)
