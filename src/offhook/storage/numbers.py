@@ -310,7 +310,7 @@ def _stock(connection: sa.Connection, pool: Pool, now_s: int) -> Stock:
     rests = (table.c.used == Use.RELEASED.value) & (table.c.until_s > now_s)
     used = sa.case((rests, "quarantined"), else_=table.c.used)
     counted = sa.select(used, sa.func.count()).where(*_in(pool)).group_by(used)
-    counts: dict[str, int] = dict(connection.execute(counted).tuples().all())
+    counts: dict[str, int] = {name: count for name, count in connection.execute(counted).all()}  # noqa: C416 - a row is no pair to a type checker
     rested = counts.pop(Use.RELEASED.value, 0)
     known = sum(counts.values()) + rested
     return Stock(pool, len(pool) - known + rested, **counts)

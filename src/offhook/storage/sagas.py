@@ -24,7 +24,10 @@ KEPT_S: Final = 7 * 86400
 _AT_ONCE: Final = 20
 _ADD: Final = insert(table).on_conflict_do_nothing()
 _LIVE: Final = ~table.c.is_over
-_FREE: Final = (table.c.runner == "") | (table.c.leased_s <= sa.bindparam("now_s"))
+# A lease on one whose time has not come would only keep others from it when it has.
+_FREE: Final = ((table.c.runner == "") | (table.c.leased_s <= sa.bindparam("now_s"))) & (
+    table.c.next_s <= sa.bindparam("now_s")
+)
 _OF: Final = (
     (table.c.cloud_id == sa.bindparam("of"))
     & (table.c.subscriber_id == sa.bindparam("user"))
