@@ -127,7 +127,11 @@ def provider(tmp_path: Path) -> Iterator[Provider]:
 
 def sagas(provider: Provider, hook: Away) -> Sagas:
     users = PendingUsers(provider.database)
-    doers: Doers = {Enter: EnterStep(users), Activate: ActivateStep(users, provider.clock), CallHook: hook}
+    doers: Doers = {
+        Enter: EnterStep(users, provider.clock),
+        Activate: ActivateStep(users, provider.clock),
+        CallHook: hook,
+    }
     return Sagas(store=SagaStore(provider.database), doers=doers, clock=provider.clock, chance=provider.dice)
 
 

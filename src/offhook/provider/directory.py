@@ -136,6 +136,8 @@ class Directory:
 
     def _attempt(self, cloud_id: str, username: str, change: Change) -> tuple[Subscriber, Subscriber]:
         known = self.get(cloud_id, username)
+        if known.state is State.PENDING and change.state is not None:
+            raise Conflict(f"{known.name} is being made, and may not come in before it is done. Try again.")
         settled = settling.settle(known, change, self.sealer, self.chance)
         if settled == known:
             return known, known

@@ -12,7 +12,7 @@ from offhook.provider.saga import Activate, Enter, Saga
 class PendingUsers(Protocol):
     """Users who are being made. Every method is one durable transaction, and may raise Unavailable."""
 
-    def forget(self, cloud_id: str, subscriber_id: int) -> None:
+    def forget(self, cloud_id: str, subscriber_id: int, now_s: int) -> None:
         """Forget a user who was never let in; of anybody else nothing changes."""
 
     def activate(self, cloud_id: str, subscriber_id: int, given: Mapping[str, str], now_s: int) -> None:
@@ -22,8 +22,8 @@ class PendingUsers(Protocol):
 class EnterStep:
     """The user was added together with the saga, so there is nothing to do, and something to undo."""
 
-    def __init__(self, users: PendingUsers) -> None:
-        self._users = users
+    def __init__(self, users: PendingUsers, clock: Clock) -> None:
+        self._users, self._clock = users, clock
 
     def do(self, saga: Saga, step: Enter, key: str) -> Mapping[str, str]:
         """As the port says."""
@@ -31,7 +31,7 @@ class EnterStep:
 
     def undo(self, saga: Saga, step: Enter, key: str) -> None:
         """As the port says."""
-        self._users.forget(saga.cloud_id, saga.subscriber_id)
+        self._users.forget(saga.cloud_id, saga.subscriber_id, self._clock.now_s())
 
 
 class ActivateStep:

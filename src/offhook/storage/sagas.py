@@ -13,7 +13,7 @@ from offhook.core.errors import Conflict, NotFound
 from offhook.provider.saga import Saga
 from offhook.provider.sagas import Entered
 from offhook.provider.subscriber import State, Subscriber
-from offhook.storage import numbers, revisions
+from offhook.storage import decisions, numbers, revisions, sipwishes
 from offhook.storage.database import Database
 from offhook.storage.rows import read_subscriber, write_subscriber
 from offhook.storage.tables import saga as table
@@ -136,10 +136,12 @@ class PendingUsers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def forget(self, cloud_id: str, subscriber_id: int) -> None:
+    def forget(self, cloud_id: str, subscriber_id: int, now_s: int) -> None:
         """Forget a user who was never let in; of anybody else nothing changes."""
         with self._database.begin() as connection:
-            connection.execute(sa.delete(subscriber).where(_KNOWN, _PENDING), {"of": cloud_id, "known": subscriber_id})
+            who = {"of": cloud_id, "known": subscriber_id}
+            if connection.execute(sa.delete(subscriber).where(_KNOWN, _PENDING), who).rowcount:
+                sipwishes.of_user(decisions.by(connection), cloud_id, subscriber_id, now_s)
 
     def activate(self, cloud_id: str, subscriber_id: int, given: Mapping[str, str], now_s: int) -> None:
         """Let a pending user in, with further attributes; of anybody else nothing changes. Raises NotFound."""
@@ -156,8 +158,10 @@ class PendingUsers:
                 "changed_s": now_s,
                 "modified_s": max(revisions.of_a_subscriber(connection, cloud_id, now_s), row["modified_s"] + 1),
             }
-            connection.execute(sa.update(subscriber).where(_KNOWN, _PENDING).values(new), who)
-            numbers.confirm(connection, cloud_id, subscriber_id, now_s)
+            if connection.execute(sa.update(subscriber).where(_KNOWN, _PENDING).values(new), who).rowcount:
+                execute = decisions.by(connection)
+                sipwishes.of_name(execute, cloud_id, row["username_key"], now_s, revised=bool(given))
+                numbers.confirm(connection, cloud_id, subscriber_id, now_s)
 
 
 def begin(connection: sa.Connection, saga: Saga) -> Saga:

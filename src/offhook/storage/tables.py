@@ -185,6 +185,9 @@ sip_account: Final = sa.Table(
     sa.Column("password", sa.Text, nullable=False),
     sa.Column("former", sa.Text, nullable=False),
     sa.Column("coming", sa.Text, nullable=False),
+    # The rotation that is asked for: nothing, with an overlap, or at once.
+    sa.Column("rotating", sa.Text, nullable=False),
+    sa.Column("forgets", sa.Boolean, nullable=False),  # whether the password is kept only till the phone has it
     sa.Column("rotated_s", sa.Integer, nullable=False),  # the modified_s of answers that have the password
     sa.Column("former_until_s", sa.Integer, nullable=False),
     sa.Column("rotate_s", sa.Integer, nullable=False),  # when it is to be rotated next; 0 for never
@@ -192,6 +195,7 @@ sip_account: Final = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),  # grows with every wish
     sa.Column("done", sa.Integer, nullable=False),  # the version of the last wish that came true
     sa.Column("confirmed", sa.Boolean, nullable=False),  # whether its install was issued
+    sa.Column("leaving_s", sa.Integer, nullable=False),  # when it gives way to one in another system; 0 for never
     sa.Column("created_s", sa.Integer, nullable=False),
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("next_s", sa.Integer, nullable=False),
