@@ -115,7 +115,7 @@ class Onboarding(Provider):
         self.sagas = Sagas(
             store=SagaStore(self.database),
             doers={
-                Enter: EnterStep(pending),
+                Enter: EnterStep(pending, self.clock),
                 TakeNumber: NumberStep(self.numbers, self.clock),
                 CallHook: HookStep(self.hooks.get, self.subscribers),
                 Activate: ActivateStep(pending, self.clock),

@@ -24,6 +24,12 @@ from tests.world_onboarding import Onboarding
 from tests.world_provider import CLIENT, Phone
 
 GLOBAL = "/prov/global"
+POLICY = """
+[[rules]]
+id = "bosses"
+when = { if = "in_group", group = "boss" }
+then = [{ do = "set", key = "codecOrder", value = "8" }]
+"""
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from offhook.provider import saga as moves
 from offhook.provider import settling
 from offhook.provider.change import NOBODY, Change
 from offhook.provider.ports import Chance, Clock
-from offhook.provider.saga import Activate, AnyStep, CallHook, Enter, Stage, TakeNumber
+from offhook.provider.saga import Activate, AnyStep, CallHook, Enter, MakeSip, Stage, TakeNumber
 from offhook.provider.sagas import Aside, Entered, Sagas
 from offhook.provider.sealing import Sealer
 from offhook.provider.subscriber import State, Subscriber, username_key
-from offhook.provider.tenant import Tenant
+from offhook.provider.tenant import PerWhom, Tenant
 from offhook.provider.together import Together
 from offhook.provider.waiting import not_ready
 
@@ -42,6 +42,8 @@ def steps_of(tenant: Tenant) -> tuple[AnyStep, ...]:
     return (
         Enter(),
         *(TakeNumber(one.pool, one.attribute) for one in tenant.numbers),
+        # Where each install has an account of its own, it is made when there is an install.
+        *((MakeSip(),) if tenant.sip is not None and tenant.sip.accounts is PerWhom.USER else ()),
         *(CallHook(name) for name in tenant.hooks),
         Activate(),
     )
@@ -104,7 +106,8 @@ class Making:
         blank = Subscriber(
             tenant.cloud_id, username.strip(), NOBODY, state=State.PENDING, created_s=now_s, changed_s=now_s
         )
-        change = Change(attributes=attributes, generate_sip=True)
+        # A SIP system has credentials of its own making.
+        change = Change(attributes=attributes, generate_sip=tenant.sip is None)
         pending = settling.settle(blank, change, self._sealer, self._chance)
         saga = moves.to_make(self._sagas.new_id(), tenant.cloud_id, 0, pending.username, steps_of(tenant), now_s)
         return self._sagas.store.enter(pending, saga)
