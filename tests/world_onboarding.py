@@ -1,192 +1,169 @@
-"""A provider at which people come in the first time: a directory that vouches, a system with hooks, and a postman."""
+"""Users who are made by sagas while everything fails around them, and what has to be true afterwards.
+
+A further kind of thing that a saga makes joins by one step in `steps`, one doer in `doers`, and one check in `checks`.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from random import Random
+from typing import Any
 
-from offhook.core.errors import Refused, Unavailable
-from offhook.core.secret import Secret
-from offhook.provider.hooks import Wish
-from offhook.provider.limits import Attempts, Limits
-from offhook.provider.making import Making, Pace
-from offhook.provider.onboarding import AnyOnboarding, ByUpstream, NumberFrom
-from offhook.provider.numbers import Pool, Range
-from offhook.provider.reception import Reception
-from offhook.provider.saga import Activate, CallHook, Enter, Patience, TakeNumber
-from offhook.provider.sagas import Sagas
-from offhook.provider.signin import SignIn
-from offhook.provider.signup import SignUps
-from offhook.provider.tenant import Tenant
-from offhook.provider.thingsteps import HookStep, NumberStep
-from offhook.provider.upstream import Vouched
+from offhook.core.errors import NotFound, OffhookError, Refused
+from offhook.provider import saga as moves
+from offhook.provider.doctor import Check, Doctor
+from offhook.provider.saga import Activate, AnyStep, CallHook, Enter, MakeSip, Patience, Saga, Stage
+from offhook.provider.sagas import Doers, Entered, Sagas
+from offhook.provider.sipdoctor import LineCheck, SagaCheck
+from offhook.provider.sipsteps import SipStep
+from offhook.provider.subscriber import Argon2, State, Subscriber
 from offhook.provider.usersteps import ActivateStep, EnterStep
-from offhook.provider.vouchers import Refresh, Vouchers
-from offhook.provider.vouching import Vouching
-from offhook.storage.codes import Codes
-from offhook.storage.numbers import NumberStore
 from offhook.storage.sagas import PendingUsers, SagaStore
-from offhook.storage.subscribers import SubscriberStore
-from offhook.storage.vouchers import VoucherStore
-from offhook.web.provider import endpoints
 from tests.world_provider import Provider
+from tests.world_sip import SIP, Killed, SipWorld, Trouble, TroubledStore
 
-TEMPLATE = "<account><username>{username}</username><number>{number}</number><mailbox>{mailbox}</mailbox></account>"
-
-
-class People:
-    """An upstream that knows some people, and counts how often it is asked."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, tuple[str, Vouched]] = {}
-        self.down = False
-        self.asked: list[str] = []
-        self.refusing: dict[str, str] = {}
-
-    def has(self, username: str, password: str = "right", *groups: str, **attributes: str) -> None:
-        self.known[username] = password, Vouched(username, attributes, groups)
-
-    def vouch(self, username: str, password: Secret) -> Vouched | None:
-        self.asked.append(username)
-        self._answer(username)
-        known = self.known.get(username.partition("@")[0])
-        return known[1] if known is not None and known[0] == password.reveal() else None
-
-    def look_up(self, username: str) -> Vouched | None:
-        self._answer(username)
-        known = self.known.get(username)
-        return known[1] if known is not None else None
-
-    def _answer(self, username: str) -> None:
-        if self.down:
-            raise Unavailable("The directory is down.", 7)
-        if username in self.refusing:
-            raise Refused(self.refusing[username])
+PATIENCE = Patience(for_s=600, tries=4, most_s=60)
+STEPS: tuple[AnyStep, ...] = (Enter(), MakeSip(), CallHook("crm"), Activate())
 
 
-class Crm:
-    """A system with a hook: it does a thing once for each key, and keeps count of what it has done and undone."""
+class MemoryHook:
+    """A system of the operator's, that has a record for each user; it says no to some of them."""
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.answers: dict[str, Mapping[str, str]] = {}
-        self.mailboxes: dict[str, int] = {}
-        self.wishes: list[tuple[Wish, str]] = []
-        self.trouble: Callable[[Wish], None] = lambda wish: None
-        self.gives: Callable[[Wish], Mapping[str, str]] = lambda wish: {"mailbox": f"box-{wish.username}"}
+    def __init__(self, trouble: Trouble) -> None:
+        self.trouble, self.records, self.answers = trouble, dict[str, str](), dict[str, Mapping[str, str] | None]()
 
-    def perform(self, wish: Wish, key: str) -> Mapping[str, str]:
-        with self.lock:
-            self.wishes.append((wish, key))
-        self.trouble(wish)
-        with self.lock:
+    def do(self, saga: Saga, step: CallHook, key: str) -> Mapping[str, str]:
+        with self.trouble.around("hook.do"):
             if key not in self.answers:
-                name = f"{wish.username}@{wish.cloud_id}"
-                self.mailboxes[name] = 0 if wish.undo else self.mailboxes.get(name, 0) + 1
-                self.answers[key] = {} if wish.undo else self.gives(wish)
-            return self.answers[key]
+                said_no = saga.username.startswith("unwanted")
+                self.answers[key] = None if said_no else {"desk": f"desk of {saga.username}"}
+                if not said_no:
+                    self.records[saga.username] = saga.id
+            answer = self.answers[key]
+        if answer is None:
+            raise Refused("Not in this building.")
+        return answer
+
+    def undo(self, saga: Saga, step: CallHook, key: str) -> None:
+        with self.trouble.around("hook.undo"):
+            if self.records.get(saga.username) == saga.id:
+                del self.records[saga.username]
 
 
-class Postman:
-    """Brings codes."""
+class OnboardingWorld:
+    """Servers that are killed and started anew, on one database, beside one SIP system and one hook."""
 
-    def __init__(self) -> None:
-        self.codes: list[tuple[str, str]] = []
-        self.down = False
+    def __init__(self, provider: Provider, seed: int = 0) -> None:
+        self.provider, self.dice = provider, Random(seed)
+        self.sip = SipWorld(provider, SIP)
+        self.trouble = self.sip.trouble
+        self.hook = MemoryHook(self.trouble)
+        self.steps = STEPS
+        self.told_yes: dict[str, int] = {}
+        self.killed = 0
+        self.starts()
 
-    def send(self, cloud_id: str, address: str, code: Secret, key: str) -> None:
-        if self.down:
-            raise Unavailable("The mail server is down.")
-        self.codes.append((address, code.reveal()))
-
-
-class Onboarding(Provider):
-    """The provider with all of them, and a Cloud ID."""
-
-    def __init__(self, folder: Path, *, wait_s: float = 1.0, limits: Limits | None = None) -> None:
-        super().__init__(folder, limits=limits)
-        self.people, self.crm, self.postman = People(), Crm(), Postman()
-        self.hooks, self.upstreams = {"crm": self.crm}, {"corp": self.people}
-        self.numbers, self.vouch_store = NumberStore(self.database), VoucherStore(self.database)
-        self.told: list[str] = []
-        pace = Pace(wait_s=wait_s)
-        pending = PendingUsers(self.database)
+    def starts(self) -> None:
+        """A server that has just started: it has nothing in mind."""
+        self.sip.lines = self.sip.new_lines()
+        store: Any = TroubledStore(SagaStore(self.provider.database), self.trouble)
         self.sagas = Sagas(
-            store=SagaStore(self.database),
-            doers={
-                Enter: EnterStep(pending, self.clock),
-                TakeNumber: NumberStep(self.numbers, self.clock),
-                CallHook: HookStep(self.hooks.get, self.subscribers),
-                Activate: ActivateStep(pending, self.clock),
-            },
-            clock=self.clock,
-            chance=self.dice,
-            patience=Patience(for_s=60, tries=3),
-        )
-        self.vouchers = Vouchers(self.vouch_store, lambda author: SubscriberStore(self.database, author), self.clock)
-        self.refresh = Refresh(self.vouch_store, self.vouchers, self.tenants, self.upstreams.get, self.clock)
-        attempts = Attempts(limits)
-        self.vouching = Vouching(self.upstreams.get, attempts, self.clock, self.dice)
-        self.sign_ups = SignUps(
-            codes=Codes(self.database),
-            senders=lambda name: None if name else self.postman,
-            tokens=self.tokens,
-            clock=self.clock,
-            chance=self.dice,
-            noted=self.told.append,
-        )
-        reception = Reception(
-            making=Making(self.sagas, self.sealer, self.clock, self.dice, pace),
-            vouching=self.vouching,
-            vouchers=self.vouchers,
-            sign_ups=self.sign_ups,
-            pace=pace,
-        )
-        self.sign_in = SignIn(
-            store=self.store,
-            passwords=self.passwords,
-            sightings=self.sightings,
-            composer=self.composer,
-            rulings=self.rulings,
-            tokens=self.tokens,
-            attempts=attempts,
-            clock=self.clock,
-            chance=self.dice,
-            reception=reception,
-        )
-        self.handlers |= endpoints(self.sign_in, self.noted, seconds=lambda: self.seconds, sleep=self._sleep)
-
-    def close(self) -> None:
-        self.vouching.close()
-        self.sign_ups.close()
-        super().close()
-
-    def opens(self, onboarding: AnyOnboarding | None = None, *hooks: str, number: str = "main") -> Tenant:
-        """A Cloud ID whose users come in so."""
-        return self.has_tenant(
-            Tenant(
-                "EXAMPLE",
-                template=TEMPLATE,
-                onboarding=onboarding or ByUpstream("corp"),
-                numbers=(NumberFrom(number),) if number else (),
-                hooks=hooks,
-            )
+            store=store, doers=self.doers(), clock=self.provider.clock, chance=self.provider.dice, patience=PATIENCE
         )
 
-    def has_numbers(self, *ranges: str, name: str = "main", quarantine_s: int = 86400) -> None:
-        parsed = tuple(map(Range.parse, ranges))
-        self.numbers.add(Pool("EXAMPLE", name, parsed[0].kind, quarantine_s, parsed), 0)
+    def doers(self) -> Doers:
+        users: Any = TroubledStore(PendingUsers(self.provider.database), self.trouble)
+        return {
+            Enter: EnterStep(users, self.provider.clock),
+            MakeSip: SipStep(self.sip.lines, self.provider.subscribers, self.provider.tenants),
+            CallHook: self.hook,
+            Activate: ActivateStep(users, self.provider.clock),
+        }
 
-    def refreshes(self) -> None:
-        """Do what is due, as the server does beside requests."""
-        for name in self.refresh.due(100):
-            try:
-                self.refresh.do(name)
-            except Unavailable as error:
-                self.told.append(error.text)
+    def checks(self) -> dict[str, Check]:
+        clock = self.provider.clock
+        return {"sip": LineCheck(self.sip.lines, clock), "sagas": SagaCheck(self.sagas, clock)}
 
-    def users(self) -> list[str]:
-        return [one.username for one in self.subscribers.all_of("EXAMPLE")]
+    # --- what happens ---
 
+    def enters(self, name: str) -> Entered:
+        now_s = self.provider.clock.now_s()
+        pending = Subscriber("EXAMPLE", name, Argon2("x"), State.PENDING, created_s=now_s, changed_s=now_s)
+        return self.sagas.store.enter(
+            pending, moves.to_make(self.sagas.new_id(), "EXAMPLE", 0, name, self.steps, now_s)
+        )
 
+    def signs_in(self, name: str) -> bool:
+        """Whether the user was told "yes": they are let in, and have all that they are to have."""
+        entered = self.enters(name)
+        if entered.saga is not None:
+            ran = self.sagas.run(entered.saga.id)
+            if ran is None or ran.stage is not Stage.DONE:
+                return False
+        elif entered.subscriber.state is not State.ACTIVE:
+            return False
+        self.told_yes[name] = entered.subscriber.id
+        return True
+
+    def tries(self, name: str) -> None:
+        """Sign in at a server that may be killed, and is started anew then."""
+        try:
+            self.signs_in(name)
+        except Killed:
+            self.killed += 1
+            self.starts()
+        except OffhookError:
+            pass
+
+    def goes_round(self) -> None:
+        """What the server does beside requests; it may be killed, too."""
+        try:
+            self.sip.works(1)
+            for saga_id in self.sagas.due(500):
+                self.sagas.run(saga_id)
+        except Killed:
+            self.killed += 1
+            self.starts()
+        except OffhookError:
+            pass
+
+    def recovers(self) -> None:
+        """Everything works again, for long enough."""
+        self.trouble.over()
+        for _ in range(60):
+            self.provider.clock.time_s += 130
+            self.goes_round()
+
+    # --- what has to be true ---
+
+    def faults(self) -> Iterator[str]:
+        provider, system = self.provider, self.sip.system
+        users = {user.username: user for user in provider.subscribers.all_of("EXAMPLE")}
+        entries = {entry.subscriber_id: entry for entry in self.sip.entries()}
+        for name, known in self.told_yes.items():
+            if name not in users or users[name].id != known:
+                yield f"{name} was told yes, and is not there"
+        for name, user in users.items():
+            if user.state is not State.ACTIVE:
+                yield f"{name} is left {user.state}"
+                continue
+            entry = entries.get(user.id)
+            if entry is None or not system.registers(
+                entry.address.username, entry.address.domain, self.sip.password(entry)
+            ):
+                yield f"{name} cannot register"
+            if name not in self.hook.records:
+                yield f"{name} has no record in the hook"
+            if user.attributes.get("desk") != f"desk of {name}":
+                yield f"{name} lacks what was given"
+        ids = {user.id for user in users.values()}
+        owned = {entry.address for entry in entries.values() if entry.subscriber_id in ids}
+        yield from (f"{address} is an orphan" for address in system.accounts if address not in owned)
+        yield from (f"{name} is left in the hook" for name in self.hook.records if name not in users)
+        yield from (f"doctor: {one.place} {one.text}" for one in Doctor(self.checks()).examine())
+
+    def user(self, name: str) -> Subscriber | None:
+        try:
+            return self.provider.subscribers.get("EXAMPLE", name)
+        except NotFound:
+            return None

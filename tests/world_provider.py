@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +25,7 @@ from offhook.provider.fleetguard import FleetGuard
 from offhook.provider.guarding import Guarding
 from offhook.provider.installs import Installs
 from offhook.provider.limits import Attempts, Limits
+from offhook.provider.lineatsignin import LineAtSignIn
 from offhook.provider.passwords import HashPool
 from offhook.provider.policyversion import PolicyVersion
 from offhook.provider.policyversion import State as PolicyState
@@ -35,6 +36,7 @@ from offhook.provider.rulings import Rulings
 from offhook.provider.sealing import SIGN_IN_PASSWORD, KeyedHash, Sealer, place_of
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
+from offhook.provider.siplines import SipLines
 from offhook.provider.subscriber import (
     Argon2,
     Bcrypt,
@@ -154,6 +156,14 @@ class Provider:
         self.guarding = Guarding(GuardStore(self.database), self.subscribers, self.tenants, self.clock)
         self.restart()
         self.argon2.hashed = 0
+
+    def has_lines(self, lines: SipLines) -> None:
+        """Have whoever signs in wait for SIP systems, in this same thread unless a test says otherwise."""
+
+        async def aside(work: Callable[..., T], *arguments: object) -> T:
+            return work(*arguments)
+
+        self.sign_in._lines = LineAtSignIn(lines, aside=aside, sleep=self._sleep, seconds=lambda: self.seconds)
 
     def restart(self) -> None:
         """The services for installs, with nothing in mind."""

@@ -12,10 +12,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from offhook import connections
 from offhook.config import DataFolder
 from offhook.core.base import Base
 from offhook.core.errors import Conflict, NotFound, Unavailable
 from offhook.core.signing import public_text
+from offhook.elsewhere import Elsewhere
 from offhook.portal import base as portal_base
 from offhook.portal.app import App, value
 from offhook.portal.catalogue import Portal
@@ -24,6 +26,7 @@ from offhook.portal.versions import State
 from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
 from offhook.provider.census import Census
+from offhook.provider.chores import rounds
 from offhook.provider.compose import Composer
 from offhook.provider.definitions import UNKNOWN_URL, all_keys
 from offhook.provider.directory import Directory
@@ -33,6 +36,7 @@ from offhook.provider.guarding import Guarding
 from offhook.provider.imports import Importer
 from offhook.provider.installs import Installs
 from offhook.provider.limits import Attempts
+from offhook.provider.lineatsignin import LineAtSignIn
 from offhook.provider.passwords import HashPool, hash_password
 from offhook.provider.policies import Policies
 from offhook.provider.ports import Chance, Clock, Passwords
@@ -124,6 +128,15 @@ class Parts:
         self.policies = PolicyStore(database, self.clock)
         self.rulings = Rulings(RulingStore(database), self.clock)
         self.sightings = Sightings(SightingStore(database))
+        self.elsewhere = Elsewhere(
+            database,
+            connections.read(folder.connections),
+            subscribers=self.subscribers,
+            tenants=self.tenants,
+            sealer=self.sealer,
+            chance=self.chance,
+            clock=self.clock,
+        )
 
     def definitions(self, cloud_id: str, public_url: str) -> Mapping[str, str]:
         """Our own web service definitions for a Cloud ID, also for one that has no tenant here yet."""
@@ -155,6 +168,8 @@ class Desk:
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
         self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
+        self.doctor, self.lines = parts.elsewhere.doctor(), parts.elsewhere.lines
+        self.connections = parts.elsewhere.connections
         self.census = Census(PopulationStore(parts.database), parts.clock)
         self.explain = Explain(
             subscribers=parts.subscribers,
@@ -247,6 +262,9 @@ def service(
         passwords = HashPool(parts.sealer)
         stack.callback(passwords.close)
         stack.enter_context(_flushing(parts.sightings, log))
+        stack.callback(parts.elsewhere.beside.close)
+        chores = parts.elsewhere.chores()
+        stack.enter_context(rounds(chores, lambda chore, why: log("chore.failed", chore=chore, reason=why)))
         handlers = handlers_of(parts, passwords, serving.public_url, log, rooms)
         yield Server(application(handlers, serving.proxies, log), serving, log, folder.path / "tls")
 
@@ -286,6 +304,9 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
         attempts=Attempts(),
         clock=clock,
         chance=parts.chance,
+        lines=LineAtSignIn(
+            parts.elsewhere.lines, aside=parts.elsewhere.beside, sleep=world.sleep, seconds=world.seconds
+        ),
     )
     store = LifeStore(parts.database)
     # Phones that were forgotten go on asking; what they try must not keep anybody from signing in behind their address.

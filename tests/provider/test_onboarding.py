@@ -20,7 +20,7 @@ from offhook.provider.onboarding import Closed, SignUp
 from offhook.provider.subscriber import State
 from offhook.provider.tenant import Tenant
 from offhook.web.http import Answer, Call
-from tests.world_onboarding import Onboarding
+from tests.world_newcomers import Onboarding
 from tests.world_provider import CLIENT, Phone
 
 GLOBAL = "/prov/global"

@@ -34,14 +34,14 @@ class LineAtSignIn:
         self._seconds, self._within_s = seconds, within_s
         self._together: Together[Line] = Together()
 
-    async def line(self, tenant: Tenant, subscriber: Subscriber, install_id: str, *, is_new: bool) -> Line:
+    async def line(self, tenant: Tenant, subscriber: Subscriber, install_id: str, *, rotate: bool) -> Line:
         """As the port says; what is not ready in time goes on by itself, and the next try finds it done."""
         assert tenant.sip is not None, "who asks has looked"
         owner = owner_of(tenant.sip, install_id)
 
         async def made() -> Line:
             entry = await self._made(tenant, subscriber, install_id)
-            if is_new and tenant.sip and tenant.sip.rotate_at_sign_in and tenant.sip.accounts is PerWhom.USER:
+            if rotate and tenant.sip and tenant.sip.rotate_at_sign_in and tenant.sip.accounts is PerWhom.USER:
                 entry = await self._aside(self._lines.rotated, entry)
             return entry.line
 

@@ -76,6 +76,9 @@ class SagaStore(Protocol):
     def keep(self, saga: Saga, runner: str, until_s: int) -> None:
         """Keep how far it is, and the lease until then; 0 gives it back. Raises Conflict when the lease is lost."""
 
+    def hurry(self, saga_id: str, now_s: int) -> None:
+        """The time of one that is not over has come, unless somebody has its lease."""
+
     def stuck(self, before_s: int) -> list[Saga]:
         """Those that began before then, and are not over."""
 
@@ -121,6 +124,12 @@ class Sagas:
         """Get on with those whose time has come; returns them as they are then. Raises Unavailable."""
         due = self.store.due(self._clock.now_s(), most)
         return [ran for saga_id in due if (ran := self.run(saga_id)) is not None]
+
+    def hurry(self, saga_id: str) -> Saga:
+        """Try one again now, whatever its time is; returns it as it is then. Raises NotFound, Unavailable."""
+        self.store.hurry(saga_id, self._clock.now_s())
+        self.run(saga_id)
+        return self.store.get(saga_id)
 
     def due(self, most: int) -> list[str]:
         """Those whose time has come; together with `do`, they are a chore of the server."""

@@ -95,14 +95,14 @@ class Entrant(Discreet, frozen=True):
 class Lines(Protocol):
     """Gives an install that signs in its account in a SIP system, which is made unless it is there."""
 
-    async def line(self, tenant: Tenant, subscriber: Subscriber, install_id: str, *, is_new: bool) -> Line:
-        """The account; `is_new` says that the install is not issued yet. Raises Unavailable, Refused."""
+    async def line(self, tenant: Tenant, subscriber: Subscriber, install_id: str, *, rotate: bool) -> Line:
+        """The account; with `rotate`, a new password where the settings want one. Raises Unavailable, Refused."""
 
 
 class NoLines:
     """Where nothing is known of SIP systems."""
 
-    async def line(self, tenant: Tenant, subscriber: Subscriber, install_id: str, *, is_new: bool) -> Line:
+    async def line(self, tenant: Tenant, subscriber: Subscriber, install_id: str, *, rotate: bool) -> Line:
         """As the port says."""
         raise not_ready()
 
@@ -156,7 +156,9 @@ class SignIn:
         if isinstance(resolution.verdict, Refusal | Logout):
             raise Refused(resolution.verdict.message or NOT_HERE)
         if entrant.tenant.sip is not None and request.keep and not _has_line(entrant, is_new=is_new):
-            line = await self._lines.line(entrant.tenant, entrant.subscriber, grant.install_id, is_new=is_new)
+            line = await self._lines.line(
+                entrant.tenant, entrant.subscriber, grant.install_id, rotate=is_new and entrant.line is not None
+            )
             grant = msgspec.structs.replace(grant, line=line)
         composition = self._composer.compose(entrant.tenant, entrant.subscriber, grant, resolution)
         document = composition.dumps()

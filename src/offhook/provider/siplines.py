@@ -95,6 +95,13 @@ class SipLines:
         after = self.register.get(entry.id)
         return after if after.is_ready else entry
 
+    def expected(self, entry: Entry) -> SipAccount | None:
+        """An account as the SIP system should have it; None when its passwords are not known here."""
+        if not entry.password:
+            return None
+        former = self._opened(entry, entry.former) if entry.former else None
+        return SipAccount(entry.address, self._opened(entry, entry.password), former, entry.aliases)
+
     def unmake(self, cloud_id: str, subscriber_id: int, install_id: str) -> None:
         """Remove an account; that there is none is right, too. Raises Unavailable while it may be there."""
         entry = self.register.of_owner(cloud_id, subscriber_id, install_id)

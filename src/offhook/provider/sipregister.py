@@ -132,6 +132,9 @@ class SipRegister(Protocol):
     def by_address(self, system: str, address: Address) -> Entry | None:
         """The one of this address."""
 
+    def ringing(self, system: str, alias: Address) -> list[Address]:
+        """The active accounts that have this alias."""
+
     def claim(self, account_id: str, runner: str, now_s: int, until_s: int) -> Claimed | None:
         """The lease of one of which something is wanted; None when nothing is, or another runner has it."""
 
@@ -149,6 +152,9 @@ class SipRegister(Protocol):
 
     def want(self, account_id: str, wanted: Wanted, now_s: int) -> None:
         """Something else is wanted; that it is wanted already changes nothing."""
+
+    def again(self, account_id: str, now_s: int) -> None:
+        """What is wanted is wanted anew, and at once: the SIP system may have forgotten it."""
 
     def rotate(self, account_ids: Sequence[str], how: Rotating, now_s: int) -> int:
         """A new password is wanted for those that are active and not being rotated; returns for how many."""

@@ -101,6 +101,13 @@ class SipRegister:
         where = (table.c.system == system) & (table.c.domain == address.domain)
         return self._one(sa.select(table).where(where, table.c.username == address.username))
 
+    def ringing(self, system: str, alias: Address) -> list[Address]:
+        """As the port says."""
+        where = (table.c.system == system) & (table.c.domain == alias.domain)
+        has_it = sa.exists().where(sa.func.json_each(table.c.aliases).table_valued("value").c.value == alias.username)
+        wanted = sa.select(table).where(where, table.c.wanted == Wanted.ACTIVE.value, has_it)
+        return [entry.address for entry in self._many(wanted.order_by(table.c.username))]
+
     def claim(self, account_id: str, runner: str, now_s: int, until_s: int) -> Claimed | None:
         """As the port says; whoever would not get it does not wait for the lock of writers."""
         with self._database.read() as connection:
@@ -159,6 +166,11 @@ class SipRegister:
             other = sa.update(table).where(_KNOWN, table.c.wanted != wanted.value)
             connection.execute(other.values(wanted=wanted.value, **_WISH), {"known": account_id, "now_s": now_s})
 
+    def again(self, account_id: str, now_s: int) -> None:
+        """As the port says."""
+        with self._database.begin() as connection:
+            connection.execute(sa.update(table).where(_KNOWN).values(_WISH), {"known": account_id, "now_s": now_s})
+
     def rotate(self, account_ids: Sequence[str], how: Rotating, now_s: int) -> int:
         """As the port says."""
         with self._database.begin() as connection:
@@ -180,6 +192,9 @@ class SipRegister:
 
     def settle(self, now_s: int) -> None:
         """As the port says."""
+        with self._database.read() as connection:
+            if connection.scalar(sa.select(table.c.id).limit(1)) is None:
+                return
         with self._database.begin() as connection:
             execute, now = decisions.by(connection), {"now_s": now_s}
             for cloud_id in connection.scalars(_WITH_DATES, now).all():

@@ -229,10 +229,10 @@ saga: Final = sa.Table(
         "subscriber_id",
         "install_id",
         unique=True,
-        sqlite_where=sa.text("NOT is_over"),
+        sqlite_where=sa.text("is_over = 0"),
     ),
-    sa.Index("saga_to_do", "next_s", sqlite_where=sa.text("NOT is_over")),
-    sa.Index("saga_by_end", "ended_s", sqlite_where=sa.text("is_over")),
+    sa.Index("saga_to_do", "next_s", sqlite_where=sa.text("is_over = 0")),
+    sa.Index("saga_by_end", "ended_s", sqlite_where=sa.text("is_over = 1")),
 )
 
 # --- telephone numbers ---

@@ -61,8 +61,8 @@ def upgrade() -> None:
         ("sip_account_to_do", "sip_account", "next_s", "done < version"),
         ("sip_account_by_rotation", "sip_account", "rotate_s", "rotate_s > 0"),
         ("sip_account_overlapping", "sip_account", "former_until_s", "former <> ''"),
-        ("saga_to_do", "saga", "next_s", "NOT is_over"),
-        ("saga_by_end", "saga", "ended_s", "is_over"),
+        ("saga_to_do", "saga", "next_s", "is_over = 0"),
+        ("saga_by_end", "saga", "ended_s", "is_over = 1"),
     ):
         op.create_index(name, table, [column], sqlite_where=sa.text(where))
-    op.create_index("one_saga_of_each", "saga", owner, unique=True, sqlite_where=sa.text("NOT is_over"))
+    op.create_index("one_saga_of_each", "saga", owner, unique=True, sqlite_where=sa.text("is_over = 0"))
