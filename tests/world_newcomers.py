@@ -11,8 +11,8 @@ from offhook.core.secret import Secret
 from offhook.provider.hooks import Wish
 from offhook.provider.limits import Attempts, Limits
 from offhook.provider.making import Making, Pace
-from offhook.provider.onboarding import AnyOnboarding, ByUpstream, NumberFrom
 from offhook.provider.numbers import Pool, Range
+from offhook.provider.onboarding import AnyOnboarding, ByUpstream, NumberFrom
 from offhook.provider.reception import Reception
 from offhook.provider.saga import Activate, CallHook, Enter, Patience, TakeNumber
 from offhook.provider.sagas import Sagas
@@ -188,5 +188,3 @@ class Onboarding(Provider):
 
     def users(self) -> list[str]:
         return [one.username for one in self.subscribers.all_of("EXAMPLE")]
-
-

@@ -169,6 +169,8 @@ class Desk:
         )
         self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
         self.doctor, self.lines = parts.elsewhere.doctor(), parts.elsewhere.lines
+        self.numbering, self.clock = parts.elsewhere.numbering, parts.clock
+        self.onboarding = parts.elsewhere.onboarding
         self.connections = parts.elsewhere.connections
         self.census = Census(PopulationStore(parts.database), parts.clock)
         self.explain = Explain(
@@ -294,6 +296,14 @@ def handlers_of(
 
 def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> dict[str, Handler]:
     composer, tokens, clock = parts.composer, parts.tokens, parts.clock
+    attempts = Attempts()
+    reception = parts.elsewhere.reception(
+        attempts,
+        tokens,
+        lambda reason: log("code.not_sent", reason=reason),
+        seconds=world.seconds,
+        sleep=world.sleep,
+    )
     sign_in = SignIn(
         store=SignInStore(parts.database),
         passwords=passwords,
@@ -301,9 +311,10 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
         composer=composer,
         rulings=parts.rulings,
         tokens=tokens,
-        attempts=Attempts(),
+        attempts=attempts,
         clock=clock,
         chance=parts.chance,
+        reception=reception,
         lines=LineAtSignIn(
             parts.elsewhere.lines, aside=parts.elsewhere.beside, sleep=world.sleep, seconds=world.seconds
         ),

@@ -84,7 +84,11 @@ def test_whom_the_upstream_vouches_for_is_made_once(world: Onboarding) -> None:
     user = world.subscribers.get("EXAMPLE", "ann")
     assert (common.status, first["number"], first["mailbox"], second["number"]) == (200, "201", "box-ann", "201")
     assert user.attributes | {"username": ""} == {
-        **{"username": "", "mail": "ann@example.com", "groups": "sales,staff", "number": "201", "mailbox": "box-ann"},
+        "username": "",
+        "mail": "ann@example.com",
+        "groups": "sales,staff",
+        "number": "201",
+        "mailbox": "box-ann",
     }
     assert (user.state, user.password) == (State.ACTIVE, NOBODY)
     assert world.people.asked == ["ann"]

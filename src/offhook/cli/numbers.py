@@ -76,7 +76,9 @@ def list_pools(app_id: CloudIdArgument, data: DataOption = None, json: JsonOptio
     if json:
         _print_list([_stock(one) for one in stocks])
         return
-    table = Table("Pool", "Numbers", "Ranges", "Free", "Assigned", "Other", box=None, header_style="bold", pad_edge=False)
+    table = Table(
+        "Pool", "Numbers", "Ranges", "Free", "Assigned", "Other", box=None, header_style="bold", pad_edge=False
+    )
     for one in stocks:
         ranges = ", ".join(map(str, one.pool.ranges[:3])) + (" ..." if len(one.pool.ranges) > 3 else "")
         table.add_row(one.pool.name, f"{len(one.pool):,}", ranges, f"{one.free:,}", f"{one.assigned:,}", _others(one))

@@ -59,7 +59,7 @@ def show(app_id: CloudIdArgument, data: DataOption = None, json: JsonOption = Fa
     """Show how users of a Cloud ID come in, and what each of them gets."""
     with reported(as_json=json), open_desk(data) as desk:
         tenant = desk.tenants.get(cloud_id(app_id))
-        _tell(tenant, (), json=json)
+        _tell(tenant, tuple(desk.onboarding.missing(tenant)), json=json)
 
 
 @app.command(epilog=examples("offhook onboarding closed EXAMPLE"))
@@ -125,7 +125,7 @@ def things(
         remarks = tenancy.check(after)
         if after != before:
             desk.tenants.put(after)
-        _tell(after, (*remarks, *desk.missing(after)), json=json)
+        _tell(after, (*remarks, *desk.onboarding.missing(after)), json=json)
 
 
 def _set(app_id: str, mode: AnyOnboarding, data: Path | None, *, json: bool) -> None:
@@ -135,7 +135,7 @@ def _set(app_id: str, mode: AnyOnboarding, data: Path | None, *, json: bool) -> 
         remarks = tenancy.check(after)
         if after != before:
             desk.tenants.put(after)
-        _tell(after, (*remarks, *desk.missing(after)), json=json)
+        _tell(after, (*remarks, *desk.onboarding.missing(after)), json=json)
 
 
 def _number(words: str) -> NumberFrom:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -113,74 +112,3 @@ class Numbering:
             return self.subscribers.get(cloud_id, username_key(username))
         except NotFound:
             return None
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """A number about which our records disagree, in words, and what mends it."""
-
-    number: str
-    text: str
-    mend: str
-
-
-class NumberCheck:
-    """Compares the pools with the users: for `offhook doctor`."""
-
-    def __init__(self, numbering: Numbering) -> None:
-        self._numbering = numbering
-
-    def differences(self, cloud_id: str, under_way: frozenset[int] = frozenset()) -> Iterator[Difference]:
-        """What disagrees; `under_way` are the ids of users whose saga is not over."""
-        kept = [one for one in self._numbering.store.kept(cloud_id) if one.subscriber_id not in under_way]
-        users = {one.id: one for one in self._numbering.subscribers.all_of(cloud_id)}
-        for one in (one for one in kept if one.subscriber_id):
-            user = users.get(one.subscriber_id)
-            if user is None:
-                yield Difference(one.number, "is given to a user who is not there any more", "give it back")
-            elif user.attributes.get(one.attribute) != one.number:
-                said = user.attributes.get(one.attribute, "nothing")
-                text = f"is given to {user.name} as their {one.attribute}, which says {said}"
-                yield Difference(one.number, text, "tell the user's record")
-            elif one.use is Use.RESERVED:
-                yield Difference(one.number, f"is only reserved, though {user.name} has it", "confirm it")
-        yield from self._strangers(cloud_id, {one.number: one for one in kept}, users)
-
-    def mend(self, cloud_id: str, under_way: frozenset[int] = frozenset()) -> list[Difference]:
-        """Mend what can be, the number's record being the right one; returns what was mended."""
-        mended = []
-        for difference in list(self.differences(cloud_id, under_way)):
-            kept = next(iter(self._numbering.store.kept(cloud_id, number=difference.number)), None)
-            if kept is None or not kept.subscriber_id:
-                continue
-            self._mend(kept)
-            mended.append(difference)
-        return mended
-
-    def _mend(self, kept: Kept) -> None:
-        numbering, now_s = self._numbering, self._numbering.clock.now_s()
-        if not kept.username:
-            numbering.store.give_back(kept.cloud_id, kept.subscriber_id, kept.attribute, now_s)
-            return
-        numbering.store.confirm(kept.cloud_id, kept.subscriber_id, now_s)
-        numbering.directory.change(kept.cloud_id, kept.username, Change(attributes={kept.attribute: kept.number}))
-
-    def _strangers(
-        self, cloud_id: str, kept: dict[str, Kept], users: dict[int, Subscriber]
-    ) -> Iterator[Difference]:
-        """Users with a number of ours in their attributes that is not given to them: somebody wrote it there."""
-        names = {one.attribute for one in self._numbering.tenants.get(cloud_id).numbers}
-        for user in users.values():
-            for name in sorted(names & user.attributes.keys()):
-                number = user.attributes[name]
-                known = kept.get(number)
-                if (known is None or known.subscriber_id != user.id) and self._is_ours(cloud_id, number):
-                    whose = f"but it is {known.use} there" if known else "but the pool knows nothing of it"
-                    text = f"is the {name} of {user.name}, {whose}"
-                    yield Difference(number, text, f"offhook numbers assign {number} {user.name}, or change the user")
-
-    def _is_ours(self, cloud_id: str, number: str) -> bool:
-        try:
-            self._numbering.store.pool_of(cloud_id, number)
-        except (Invalid, NotFound):
-            return False
-        return True

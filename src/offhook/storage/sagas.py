@@ -24,10 +24,9 @@ KEPT_S: Final = 7 * 86400
 _AT_ONCE: Final = 20
 _ADD: Final = insert(table).on_conflict_do_nothing()
 _LIVE: Final = ~table.c.is_over
+_FREE: Final = (table.c.runner == "") | (table.c.leased_s <= sa.bindparam("now_s"))
 # A lease on one whose time has not come would only keep others from it when it has.
-_FREE: Final = ((table.c.runner == "") | (table.c.leased_s <= sa.bindparam("now_s"))) & (
-    table.c.next_s <= sa.bindparam("now_s")
-)
+_DUE: Final = _FREE & (table.c.next_s <= sa.bindparam("now_s"))
 _OF: Final = (
     (table.c.cloud_id == sa.bindparam("of"))
     & (table.c.subscriber_id == sa.bindparam("user"))
@@ -35,7 +34,7 @@ _OF: Final = (
 )
 _CLAIM: Final = (
     sa.update(table)
-    .where(table.c.id == sa.bindparam("known"), _LIVE, _FREE)
+    .where(table.c.id == sa.bindparam("known"), _LIVE, _DUE)
     .values(runner=sa.bindparam("by"), leased_s=sa.bindparam("until_s"))
     .returning(table.c.content)
 )
@@ -100,7 +99,7 @@ class SagaStore:
 
     def due(self, now_s: int, most: int) -> list[str]:
         """As the port says."""
-        wanted = sa.select(table.c.id).where(_LIVE, _FREE, table.c.next_s <= now_s).order_by(table.c.next_s).limit(most)
+        wanted = sa.select(table.c.id).where(_LIVE, _DUE).order_by(table.c.next_s).limit(most)
         with self._database.read() as connection:
             return list(connection.scalars(wanted, {"now_s": now_s}))
 
@@ -108,7 +107,7 @@ class SagaStore:
         """As the port says; whoever would not get it does not wait for the lock of writers."""
         wanted = {"known": saga_id, "by": runner, "now_s": now_s, "until_s": until_s}
         with self._database.read() as connection:
-            free = sa.select(table.c.id).where(table.c.id == saga_id, _LIVE, _FREE)
+            free = sa.select(table.c.id).where(table.c.id == saga_id, _LIVE, _DUE)
             if connection.scalar(free, {"now_s": now_s}) is None:
                 return None
         with self._database.begin() as connection:
