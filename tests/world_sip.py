@@ -70,6 +70,7 @@ class MemorySip:
         self.asked: list[tuple[str, str]] = []
         self.meant: dict[str, object] = {}
         self.made = 0
+        self.secrets: set[str] = set()  # passwords and what is as good as they are
         self.asking: set[Address] = set()
 
     @contextmanager
@@ -119,6 +120,8 @@ class MemorySip:
         return {address: bool(self.phones.get(address)) for address in addresses}
 
     def _set(self, account: SipAccount) -> None:
+        passwords = (account.password, *(() if account.former is None else (account.former,)))
+        self.secrets.update(one.reveal() for one in (*passwords, *account.ha1s()))
         self.made += account.address not in self.accounts
         self.accounts[account.address] = account
         self.disabled.discard(account.address)

@@ -47,6 +47,7 @@ from offhook.provider.rulings import Rulings
 from offhook.provider.sealing import KeyedHash, Sealer
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
+from offhook.provider.siprotation import SipRotation
 from offhook.provider.tenant import Tenant
 from offhook.storage import keyfiles
 from offhook.storage.apps import AppStore, PublishedStore
@@ -168,10 +169,9 @@ class Desk:
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
         self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
-        self.doctor, self.lines = parts.elsewhere.doctor(), parts.elsewhere.lines
-        self.numbering, self.clock = parts.elsewhere.numbering, parts.clock
-        self.onboarding = parts.elsewhere.onboarding
-        self.connections = parts.elsewhere.connections
+        self.doctor, self.connections = parts.elsewhere.doctor(), parts.elsewhere.connections
+        self.rotation = SipRotation(parts.elsewhere.register, parts.subscribers, parts.tenants, parts.clock)
+        self.numbering, self.onboarding, self.clock = parts.elsewhere.numbering, parts.elsewhere.onboarding, parts.clock
         self.census = Census(PopulationStore(parts.database), parts.clock)
         self.explain = Explain(
             subscribers=parts.subscribers,

@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "fleet-guard": Entry("offhook.cli.fleet_guard", "Logouts that are held back because there are many."),
     "import": Entry("offhook.cli.imports", "Move over from the vendor's sample script."),
     "shadow": Entry("offhook.cli.shadow", "Ask your old service and ours the same, and compare: before you switch."),
+    "doctor": Entry("offhook.cli.doctor", "What differs between here and SIP systems and the like; mends it."),
     "explain": Entry("offhook.cli.explain", "What a user gets, key by key, and why."),
     "definitions": Entry("offhook.cli.definitions", "The web service definitions to paste into a portal."),
     "portal-key": Entry("offhook.cli.portal_key", "The public key that apps pin."),

@@ -129,6 +129,9 @@ class SipRegister(Protocol):
     def of_user(self, cloud_id: str, subscriber_id: int) -> list[Entry]:
         """All of a user and of their installs."""
 
+    def of_install(self, cloud_id: str, install_id: str) -> list[Entry]:
+        """Those of one install alone."""
+
     def by_address(self, system: str, address: Address) -> Entry | None:
         """The one of this address."""
 

@@ -96,6 +96,13 @@ class SipRegister:
         theirs = (table.c.cloud_id == cloud_id) & (table.c.subscriber_id == subscriber_id)
         return self._many(sa.select(table).where(theirs).order_by(table.c.created_s, table.c.id))
 
+    def of_install(self, cloud_id: str, install_id: str) -> list[Entry]:
+        """As the port says."""
+        phone = (install.c.cloud_id == cloud_id) & (install.c.id == install_id)
+        user = sa.select(install.c.subscriber_id).where(phone).scalar_subquery()
+        theirs = (table.c.cloud_id == cloud_id) & (table.c.subscriber_id == user) & (table.c.install_id == install_id)
+        return self._many(sa.select(table).where(theirs))
+
     def by_address(self, system: str, address: Address) -> Entry | None:
         """As the port says."""
         where = (table.c.system == system) & (table.c.domain == address.domain)
