@@ -10,15 +10,18 @@ from offhook.core.errors import Refused, Unavailable
 from offhook.core.secret import Secret
 from offhook.provider.hooks import Wish
 from offhook.provider.limits import Attempts, Limits
+from offhook.provider.lineatsignin import LineAtSignIn
 from offhook.provider.making import Making, Pace
 from offhook.provider.numbers import Pool, Range
 from offhook.provider.onboarding import AnyOnboarding, ByUpstream, NumberFrom
 from offhook.provider.reception import Reception
-from offhook.provider.saga import Activate, CallHook, Enter, Patience, TakeNumber
+from offhook.provider.saga import Activate, CallHook, Enter, MakeSip, Patience, TakeNumber
 from offhook.provider.sagas import Sagas
 from offhook.provider.signin import SignIn
 from offhook.provider.signup import SignUps
-from offhook.provider.tenant import Tenant
+from offhook.provider.siplines import SipLines
+from offhook.provider.sipsteps import SipStep
+from offhook.provider.tenant import Sip, Tenant
 from offhook.provider.thingsteps import HookStep, NumberStep
 from offhook.provider.upstream import Vouched
 from offhook.provider.usersteps import ActivateStep, EnterStep
@@ -27,10 +30,12 @@ from offhook.provider.vouching import Vouching
 from offhook.storage.codes import Codes
 from offhook.storage.numbers import NumberStore
 from offhook.storage.sagas import PendingUsers, SagaStore
+from offhook.storage.sipaccounts import SipRegister
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.vouchers import VoucherStore
 from offhook.web.provider import endpoints
 from tests.world_provider import Provider
+from tests.world_sip import MemorySip
 
 TEMPLATE = "<account><username>{username}</username><number>{number}</number><mailbox>{mailbox}</mailbox></account>"
 
@@ -112,11 +117,20 @@ class Onboarding(Provider):
         self.told: list[str] = []
         pace = Pace(wait_s=wait_s)
         pending = PendingUsers(self.database)
+        self.berlin, self.register = MemorySip(), SipRegister(self.database)
+        lines = SipLines(
+            register=self.register,
+            systems={"berlin": self.berlin},
+            sealer=self.sealer,
+            chance=self.dice,
+            clock=self.clock,
+        )
         self.sagas = Sagas(
             store=SagaStore(self.database),
             doers={
                 Enter: EnterStep(pending, self.clock),
                 TakeNumber: NumberStep(self.numbers, self.clock),
+                MakeSip: SipStep(lines, self.subscribers, self.tenants),
                 CallHook: HookStep(self.hooks.get, self.subscribers),
                 Activate: ActivateStep(pending, self.clock),
             },
@@ -154,6 +168,7 @@ class Onboarding(Provider):
             clock=self.clock,
             chance=self.dice,
             reception=reception,
+            lines=LineAtSignIn(lines, aside=pace.aside, sleep=pace.sleep, seconds=pace.seconds, within_s=wait_s),
         )
         self.handlers |= endpoints(self.sign_in, self.noted, seconds=lambda: self.seconds, sleep=self._sleep)
 
@@ -162,7 +177,9 @@ class Onboarding(Provider):
         self.sign_ups.close()
         super().close()
 
-    def opens(self, onboarding: AnyOnboarding | None = None, *hooks: str, number: str = "main") -> Tenant:
+    def opens(
+        self, onboarding: AnyOnboarding | None = None, *hooks: str, number: str = "main", sip: Sip | None = None
+    ) -> Tenant:
         """A Cloud ID whose users come in so."""
         return self.has_tenant(
             Tenant(
@@ -171,6 +188,7 @@ class Onboarding(Provider):
                 onboarding=onboarding or ByUpstream("corp"),
                 numbers=(NumberFrom(number),) if number else (),
                 hooks=hooks,
+                sip=sip,
             )
         )
 

@@ -18,7 +18,7 @@ from offhook.provider.hooks import Wish
 from offhook.provider.numbers import Use
 from offhook.provider.onboarding import Closed, SignUp
 from offhook.provider.subscriber import State
-from offhook.provider.tenant import Tenant
+from offhook.provider.tenant import PerWhom, Sip, Tenant
 from offhook.web.http import Answer, Call
 from tests.world_newcomers import Onboarding
 from tests.world_provider import CLIENT, Phone
@@ -197,18 +197,43 @@ def test_a_user_with_a_password_of_ours_needs_no_upstream(world: Onboarding) -> 
     assert world.people.asked == []
 
 
-def test_two_hundred_sign_ins_make_one_user(world: Onboarding) -> None:
-    """And take one number, call one hook, and ask the upstream once; all of them are told yes."""
-    world.opens(None, "crm")
+@pytest.mark.parametrize("accounts", [None, PerWhom.USER, PerWhom.INSTALL])
+def test_two_hundred_sign_ins_make_one_user(world: Onboarding, accounts: PerWhom | None) -> None:
+    """With one number and one SIP account, or one for each phone; a hook and the upstream are asked once."""
+    world.opens(None, "crm", sip=None if accounts is None else Sip("berlin", "sip.example.org", accounts))
     world.people.has("ann")
 
-    answers = at_once(world, 200, "ann", "right")
+    answers = [answer for answer in at_once(world, 200, "ann", "right") if answer.status == 200]
 
     assert world.users() == ["ann"]
     assert [(one.number, one.use) for one in world.numbers.kept("EXAMPLE")] == [("201", Use.ASSIGNED)]
     assert len(world.crm.wishes) == 1
     assert world.people.asked == ["ann"]
     assert {account(answer)["number"] for answer in answers} == {"201"}
+    names = {account(answer)["username"] for answer in answers}
+    assert {address.username for address in world.berlin.accounts} >= (names if accounts else set())
+    if accounts is not PerWhom.INSTALL:
+        assert (len(answers), len(names), world.berlin.made) == (200, 1, 1 if accounts else 0)
+
+
+def test_a_sip_system_that_is_down_keeps_new_users_out(world: Onboarding) -> None:
+    """Nobody is told yes who could not register; when it is up again, it goes on by itself."""
+    world.opens(sip=Sip("berlin", "sip.example.org"))
+    world.people.has("ann")
+
+    def away(what: str) -> None:
+        raise Unavailable("Away.")
+
+    world.berlin.trouble.before = away
+    down = world.signs_in("ann", "right")
+    world.berlin.trouble.over()
+    world.clock.time_s += 120
+    up = account(world.signs_in("ann", "right"))
+
+    assert down.status == 503
+    assert world.berlin.registers(up["username"], "sip.example.org", up["password"])
+    (sip_account,) = world.berlin.accounts.values()
+    assert "201" in sip_account.aliases or world.register.all()[0].version > 1
 
 
 # --- what is made ---
