@@ -1,4 +1,4 @@
-"""Writes the reference pages that are tables of the code: account-keys.md, features.md and phone-states.md."""
+"""Writes the reference pages that are tables of the code: keys, features, states of a phone, and the SIP webhook."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from offhook.core.catalogue import KEYS
 from offhook.core.catalogue.patterns import PATTERNS
 from offhook.core.features import FEATURES, Feature, gating
 from offhook.core.keys import Key, Service
 from offhook.phone import states
 from offhook.phone.states import Transition
+from offhook.sip import webhook
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -72,6 +75,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "account-keys.md": account_keys(),
         FOLDER / "features.md": features(),
         FOLDER / "phone-states.md": phone_states(),
+        FOLDER / "webhook-sip.json": msgspec.json.format(msgspec.json.encode(webhook.openapi())).decode() + "\n",
     }
 
 

@@ -22,6 +22,7 @@ from offhook.mail.settings import Smtp
 from offhook.outgoing import webhook
 from offhook.sip.settings import AnySystem
 
+FILE: Final = "connections.toml"
 MAX_BYTES: Final = 256 * 1024
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 

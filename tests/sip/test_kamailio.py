@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -67,6 +68,54 @@ def test_an_alias_rings_at_all_of_its_accounts(kamailio: real.Kamailio, system: 
 
         assert ringing(phones[0], number, phones[1:]) == [False, True]
         assert ringing(phones[0], first.username, phones[1:]) == [False, False]
+
+
+@pytest.mark.parametrize("transport", ["TCP", "TLS"])
+def test_over_tcp_and_tls_a_phone_registers_and_rings(
+    kamailio: real.Kamailio, system: Kamailio, new_name: NewName, transport: str
+) -> None:
+    """A call from a phone with UDP finds it over the connection that it registered with."""
+    caller, called = new_name(), new_name()
+    for address in (caller, called):
+        system.ensure(SipAccount(address, Secret("pw")), "1:1")
+    port = kamailio.tcp_port if transport == "TCP" else kamailio.tls_port
+    with (
+        phone(at(kamailio), caller) as one,
+        phone((kamailio.host, port), called, transport, kamailio.ca) as other,
+    ):
+        assert (one.register("pw"), other.register("no"), other.register("pw")) == (200, 401, 200)
+
+        assert ringing(one, called.username, [other]) == [True]
+
+
+def test_who_registers_while_being_suspended_does_not_stay(
+    kamailio: real.Kamailio, system: Kamailio, new_name: NewName
+) -> None:
+    """A phone that registers again and again in that very moment is gone in the end, each time."""
+    for _ in range(5):
+        address = new_name()
+        system.ensure(SipAccount(address, Secret("pw")), "1:1")
+        ended = threading.Event()
+
+        def insist(address: Address = address, ended: threading.Event = ended) -> None:
+            with phone(at(kamailio), address) as one:
+                while not ended.is_set():
+                    one.register("pw")
+
+        phones = [threading.Thread(target=insist) for _ in range(2)]
+        for thread in phones:
+            thread.start()
+        for _ in range(200):
+            if system.registered([address])[address]:
+                break
+            time.sleep(0.01)
+
+        system.disable(address, "1:2")
+
+        ended.set()
+        for thread in phones:
+            thread.join()
+        assert system.registered([address]) == {address: False}
 
 
 def test_who_is_disabled_does_not_call(kamailio: real.Kamailio, system: Kamailio, new_name: NewName) -> None:
@@ -172,6 +221,25 @@ def test_a_good_installation_has_no_faults(kamailio: real.Kamailio, system: Kama
 
     assert system.faults() == ()
     assert [fault.split()[2] for fault in faults] == ["subscriber", "subscriber_former", "dbaliases", "location"]
+
+
+def test_a_table_of_registrations_that_nobody_writes_is_a_fault(kamailio: real.Kamailio, new_name: NewName) -> None:
+    """Everybody would seem to be away."""
+    file = Path(kamailio.database_url.removeprefix("sqlite:///"))
+    url, address = Secret(kamailio.database_url), new_name()
+    system = Kamailio(settings.Kamailio(url, kamailio.control))
+    memory = Kamailio(settings.Kamailio(url, kamailio.control, registrations="control"))
+    system.ensure(SipAccount(address, Secret("pw")), "1:1")
+    with phone(at(kamailio), address) as one:
+        one.register("pw")
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("DELETE FROM location")
+
+        (fault,) = system.faults()
+
+        assert "db_mode" in fault
+        assert memory.faults() == ()
+    memory.remove(address, "1:2")
 
 
 @pytest.mark.parametrize("over", ["udp", "http"])

@@ -1,4 +1,4 @@
--- Numbers and names that ring at one account or at several; the dial plan of the guide reads it.
+-- Numbers and names that ring at one account or at several, which the dial plan of the guide reads.
 CREATE TABLE offhook_aliases (
     alias VARCHAR(64) NOT NULL,
     domain VARCHAR(255) NOT NULL,

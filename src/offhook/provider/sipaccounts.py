@@ -66,7 +66,8 @@ class SipAccounts(Protocol):
 
     After Unavailable, or a crash, nobody knows whether it happened: it is asked again, with the same operation `key`,
     until it answers. To ask again for what happened already changes nothing and is no fault. Whoever asks never has two
-    keys of one address under way at once, and a key is never used for anything else.
+    keys of one address under way at once, and a key is never used for anything else. Refused is a no for good, with a
+    text for the person: a name that the system cannot have, or whatever else it does not take.
     """
 
     def ensure(self, account: SipAccount, key: str) -> None:

@@ -93,7 +93,7 @@ class Asterisk:
 
     def look_up(self, address: Address) -> KeptAccount | None:
         """What the tables say; without its endpoint an account is disabled."""
-        with self._store.begin() as connection:
+        with self._store.read() as connection:
             if self._owner(connection, address) is None:
                 return None
             tables = self._tables(connection)
@@ -109,7 +109,7 @@ class Asterisk:
 
     def registered(self, addresses: Collection[Address]) -> Mapping[Address, bool]:
         """Who has a contact that has not expired."""
-        with self._store.begin() as connection:
+        with self._store.read() as connection:
             contacts = self._tables(connection)["ps_contacts"]
             chosen = sa.select(contacts.c.id, contacts.c.expiration_time)
             if len(addresses) <= _FEW:
@@ -183,7 +183,7 @@ class Asterisk:
 
     def _endpoint(self, tables: Mapping[str, sa.Table], account: SipAccount, ids: list[str]) -> dict[str, Any]:
         name = account.address.username
-        shown = _CALLERID.sub(" ", account.display_name).strip()
+        shown = " ".join(_CALLERID.sub(" ", account.display_name).split())
         callerid = f'"{shown}" <{name}>'
         usual = {"context": self._settings.context, "disallow": "all", "allow": self._settings.allow}
         ours = {

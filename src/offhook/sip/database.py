@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -32,7 +32,7 @@ def fault(url: Secret) -> str:
 
 
 class Store:
-    """One database of a SIP system. Every transaction takes its lock at once, and waits at most some seconds for it."""
+    """One database of a SIP system. Who writes takes the lock at once; who reads takes none, also of a SQLite file."""
 
     def __init__(self, url: Secret) -> None:
         read = sa.engine.make_url(url.reveal())
@@ -51,31 +51,40 @@ class Store:
             self.engine = sa.create_engine(
                 read, connect_args=settings, hide_parameters=True, pool_pre_ping=True, pool_size=4, pool_timeout=WAIT_S
             )
+        self._looking = self.engine.execution_options(offhook_reads=True)
 
-    @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
+    def begin(self) -> AbstractContextManager[sa.Connection]:
         """One transaction. Raises Unavailable when nobody knows whether it happened, Refused for what does not fit."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except sa.exc.DataError:
-            raise Refused("The SIP system does not take this account: a name is too long for its tables.") from None
-        except sa.exc.SQLAlchemyError as error:
-            raise Unavailable(f"The database of the SIP system does not do its work ({_reason(error)}).") from None
+        return _transaction(self.engine)
+
+    def read(self) -> AbstractContextManager[sa.Connection]:
+        """One transaction that only looks, and is in nobody's way: phones register all the time. Raises Unavailable."""
+        return _transaction(self._looking)
 
     def tables(self) -> frozenset[str]:
         """The tables that are there. Raises Unavailable."""
-        with self.begin() as connection:
+        with self.read() as connection:
             return frozenset(sa.inspect(connection).get_table_names())
 
     def columns(self, table: str) -> frozenset[str]:
         """The columns of a table that is there. Raises Unavailable."""
-        with self.begin() as connection:
+        with self.read() as connection:
             return frozenset(str(column["name"]) for column in sa.inspect(connection).get_columns(table))
 
     def close(self) -> None:
         """Let go of its connections; the next use opens new ones."""
         self.engine.dispose()
+
+
+@contextmanager
+def _transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except sa.exc.DataError:
+        raise Refused("The SIP system does not take this account: a name is too long for its tables.") from None
+    except sa.exc.SQLAlchemyError as error:
+        raise Unavailable(f"The database of the SIP system does not do its work ({_reason(error)}).") from None
 
 
 def put(connection: sa.Connection, table: sa.Table, key: dict[str, Any], values: dict[str, Any]) -> None:
@@ -92,7 +101,8 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 def _begin(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get("offhook_reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _reason(error: sa.exc.SQLAlchemyError) -> str:

@@ -88,7 +88,7 @@ class Kamailio:
 
     def look_up(self, address: Address) -> KeptAccount | None:
         """What the tables say."""
-        with self._store.begin() as connection:
+        with self._store.read() as connection:
             rows = [
                 connection.execute(sa.select(table.c.ha1).where(*_of(table, address))).scalar_one_or_none()
                 for table in (_subscriber, _former)
@@ -111,7 +111,7 @@ class Kamailio:
         for start in range(0, len(ordered), _MOST_AT_ONCE):
             some = [_aor(address) for address in ordered[start : start + _MOST_AT_ONCE]]
             columns = sa.tuple_(_location.c.username, _location.c.domain)
-            with self._store.begin() as connection:
+            with self._store.read() as connection:
                 rows = connection.execute(sa.select(_location).where(columns.in_(some)))
                 found.update((row.username, row.domain) for row in rows)
         return {address: _aor(address) in found for address in addresses}
@@ -119,14 +119,11 @@ class Kamailio:
     def faults(self) -> tuple[str, ...]:
         """What is wrong with how it is set up, each with how to mend it; none when it can be used."""
         found: list[str] = []
-        try:
-            found.extend(self._faults_of_tables())
-        except Unavailable as error:
-            found.append(error.text)
-        try:
-            self._is_registered(Address("offhook-asks", "invalid"))
-        except Unavailable as error:
-            found.append(f"{error.text} Load jsonrpcs and usrloc, and let this user write to the socket.")
+        for look in (self._faults_of_tables, self._faults_of_control):
+            try:
+                found.extend(look())
+            except Unavailable as error:
+                found.append(error.text)
         return tuple(found)
 
     def close(self) -> None:
@@ -145,6 +142,21 @@ class Kamailio:
             elif missing := {column.name for column in table.c} - self._store.columns(table.name):
                 found.append(f"The table {table.name} lacks {', '.join(sorted(missing))}.")
         return found
+
+    def _faults_of_control(self) -> list[str]:
+        try:
+            self._is_registered(Address("offhook-asks", "invalid"))
+        except Unavailable as error:
+            return [f"{error.text} Load jsonrpcs and usrloc, and let this user write to the socket."]
+        if self._settings.registrations == "control" or _location.name not in self._store.tables():
+            return []
+        said = self._ask("stats.fetch", "usrloc.registered_users")
+        in_memory = said.get("usrloc.registered_users", "0") if isinstance(said, dict) else "0"
+        with self._store.read() as connection:
+            in_table = connection.execute(sa.select(_location.c.username).limit(1)).first()
+        if in_table is None and str(in_memory) != "0":
+            return ["Phones are registered, and the table location knows of none: set db_mode of usrloc to 1."]
+        return []
 
     def _put(self, account: SipAccount, *, must_be_there: bool) -> None:
         address = account.address

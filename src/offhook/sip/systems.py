@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol, assert_never
 
-from offhook.provider.sipaccounts import SipAccounts
+from offhook.core.errors import Unavailable
+from offhook.provider.sipaccounts import Address, SipAccount, SipAccounts
 from offhook.sip.asterisk import Asterisk
 from offhook.sip.freeswitch import FreeSwitch, Register
 from offhook.sip.kamailio import Kamailio
@@ -26,7 +28,19 @@ class System(SipAccounts, Protocol):
         """Let go of its connections; the next use opens new ones."""
 
 
-def open_system(settings: AnySystem, register: Register) -> System:
+class Unread:
+    """In the place of our register, where nobody opened it."""
+
+    def find(self, address: Address) -> SipAccount | None:
+        """Nothing is known. Raises Unavailable."""
+        raise Unavailable("This SIP system asks us for its accounts: it has none of its own to look at.")
+
+    def ringing(self, alias: Address) -> Collection[Address]:
+        """Nothing is known. Raises Unavailable."""
+        raise Unavailable("This SIP system asks us for its accounts: it has none of its own to look at.")
+
+
+def open_system(settings: AnySystem, register: Register | None = None) -> System:
     """The back-end of these settings. Nothing is connected before it is asked for something.
 
     `register` is our own register of the accounts of this system: FreeSWITCH asks us for it.
@@ -37,7 +51,7 @@ def open_system(settings: AnySystem, register: Register) -> System:
         case AsteriskSettings():
             return Asterisk(settings)
         case FreeSwitchSettings():
-            return FreeSwitch(settings, register)
+            return FreeSwitch(settings, register or Unread())
         case WebhookSettings():
             return Webhook(settings)
         case _:
