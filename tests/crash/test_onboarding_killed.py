@@ -24,6 +24,7 @@ import pytest
 
 from offhook import wiring
 from offhook.config import DataFolder
+from offhook.connections import FILE
 from offhook.core.errors import Conflict, Unavailable
 from offhook.provider import saga as moves
 from offhook.provider.change import NOBODY
@@ -119,7 +120,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
             assert running.stdout is not None
             places.append(running.stdout.readline().split()[-1])
         data = DataFolder(tmp_path / "data").make()
-        data.connections.write_text(
+        (data.path / FILE).write_text(
             f'[sip.berlin]\nkind = "webhook"\nurl = "{places[0]}"\nsecret = "{SECRET}"\n'
             f'[hook.crm]\nurl = "{places[1]}"\nsecret = "{SECRET}"\n'
         )
