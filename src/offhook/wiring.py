@@ -182,6 +182,7 @@ class Desk:
             composer=parts.composer,
             rulings=parts.rulings,
             portal=Bases(parts),
+            accounts=parts.elsewhere.register,
         )
 
     def host_of(self, tenant: Tenant) -> str:
