@@ -100,6 +100,19 @@ def asked(username: str, password: str) -> dict[str, str]:
     return {"cloud_id": "EXAMPLE", "cloud_username": username, "cloud_password": password}
 
 
+def test_a_secret_of_the_upstream_is_not_kept(world: Onboarding) -> None:
+    """What is one by its name becomes no attribute, and stands nowhere in the database."""
+    world.opens()
+    world.people.has("ann", "right", mail="a@example.com", userPassword="ThisIsSecret")
+
+    account(world.signs_in("ann", "right"))
+
+    world.database.close()
+    kept = b"".join(file.read_bytes() for file in world.database.path.parent.glob("provider.sqlite3*"))
+    assert b"a@example.com" in kept
+    assert b"ThisIsSecret" not in kept
+
+
 def test_all_names_of_a_user_lead_to_the_same_one(world: Onboarding) -> None:
     """It is the upstream's name for them that counts, not what was typed."""
     world.opens()
@@ -450,6 +463,26 @@ def test_a_code_is_good_for_one_device_and_some_time(world: Onboarding) -> None:
     assert (mine, other, late) == ([200, 200], 403, 403)
     assert guesses == [403] * 5
     assert world.signs_in("bob@mail.example", right).status == 403
+
+
+def test_a_screen_of_its_own_asks_for_a_code(world: Onboarding) -> None:
+    """At an address for that alone, which says so with 202, and only when it is asked to with POST."""
+    world.opens(SignUp())
+    form = urlencode({"cloud_id": "EXAMPLE", "cloud_username": "ann@mail.example"}).encode()
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    looked = world.call(Call("GET", "/prov/sign-up", form.decode()))
+    asked_for = world.call(Call("POST", "/prov/sign-up", "", headers, form))
+    by_path = world.call(Call("POST", "/prov/EXAMPLE/sign-up", "", headers, form))
+    given = code(world)
+    world.opens(Closed())
+    closed = world.call(Call("POST", "/prov/sign-up", "", headers, form))
+
+    assert [answer.status for answer in (looked, asked_for, by_path, closed)] == [405, 202, 202, 400]
+    assert "a code was sent" in said(asked_for)
+    assert len(world.postman.codes) == 2
+    world.opens(SignUp())
+    assert world.signs_in("ann@mail.example", given).status == 200
 
 
 def test_only_addresses_that_the_operator_wants(world: Onboarding) -> None:
