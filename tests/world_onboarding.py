@@ -11,19 +11,27 @@ from typing import Any
 
 from offhook.core.errors import NotFound, OffhookError, Refused
 from offhook.provider import saga as moves
+from offhook.provider.directory import Directory
 from offhook.provider.doctor import Check, Doctor
-from offhook.provider.saga import Activate, AnyStep, CallHook, Enter, MakeSip, Patience, Saga, Stage
+from offhook.provider.numberdoctor import NumberCheck
+from offhook.provider.numbering import Numbering
+from offhook.provider.numbers import Pool, Range
+from offhook.provider.passwords import hash_password
+from offhook.provider.saga import Activate, AnyStep, CallHook, Enter, MakeSip, Patience, Saga, Stage, TakeNumber
 from offhook.provider.sagas import Doers, Entered, Sagas
 from offhook.provider.sipdoctor import LineCheck, SagaCheck
 from offhook.provider.sipsteps import SipStep
 from offhook.provider.subscriber import Argon2, State, Subscriber
+from offhook.provider.thingsteps import NumberStep
 from offhook.provider.usersteps import ActivateStep, EnterStep
+from offhook.storage.numbers import NumberStore
 from offhook.storage.sagas import PendingUsers, SagaStore
 from tests.world_provider import Provider
 from tests.world_sip import SIP, Killed, SipWorld, Trouble, TroubledStore
 
 PATIENCE = Patience(for_s=40, tries=2, most_s=20)
-STEPS: tuple[AnyStep, ...] = (Enter(), MakeSip(), CallHook("crm"), Activate())
+STEPS: tuple[AnyStep, ...] = (Enter(), TakeNumber("main"), MakeSip(), CallHook("crm"), Activate())
+NUMBERS = Range.parse("10000-29999")
 
 
 class MemoryHook:
@@ -59,6 +67,12 @@ class OnboardingWorld:
         self.trouble = self.sip.trouble
         self.hook = MemoryHook(self.trouble)
         self.steps = STEPS
+        self.numbers = NumberStore(provider.database)
+        self.numbers.add(Pool("EXAMPLE", "main", NUMBERS.kind, 0, (NUMBERS,)), 0)
+        directory = Directory(
+            provider.subscribers, provider.tenants, provider.sealer, hash_password, provider.dice, provider.clock
+        )
+        self.numbering = Numbering(self.numbers, provider.tenants, provider.subscribers, directory, provider.clock)
         self.told_yes: dict[str, int] = {}
         self.killed = 0
         self.starts()
@@ -73,16 +87,22 @@ class OnboardingWorld:
 
     def doers(self) -> Doers:
         users: Any = TroubledStore(PendingUsers(self.provider.database), self.trouble)
+        numbers: Any = TroubledStore(self.numbers, self.trouble)
         return {
             Enter: EnterStep(users, self.provider.clock),
             MakeSip: SipStep(self.sip.lines, self.provider.subscribers, self.provider.tenants),
+            TakeNumber: NumberStep(numbers, self.provider.clock),
             CallHook: self.hook,
             Activate: ActivateStep(users, self.provider.clock),
         }
 
     def checks(self) -> dict[str, Check]:
         clock = self.provider.clock
-        return {"sip": LineCheck(self.sip.lines, clock), "sagas": SagaCheck(self.sagas, clock)}
+        return {
+            "sip": LineCheck(self.sip.lines, clock),
+            "sagas": SagaCheck(self.sagas, clock),
+            "numbers": NumberCheck(self.numbering, self.sagas.store),
+        }
 
     # --- what happens ---
 
@@ -140,6 +160,12 @@ class OnboardingWorld:
         provider, system = self.provider, self.sip.system
         users = {user.username: user for user in provider.subscribers.all_of("EXAMPLE")}
         entries = {entry.subscriber_id: entry for entry in self.sip.entries()}
+        kept: dict[int, list[str]] = {}
+        for one in self.numbers.kept("EXAMPLE"):
+            kept.setdefault(one.subscriber_id, []).append(one.number)
+        (stock,) = self.numbers.stocks("EXAMPLE", provider.clock.now_s())
+        if (stock.assigned, stock.free) != (len(users), len(NUMBERS) - len(users)):
+            yield f"numbers are lost: {stock}"
         for name, known in self.told_yes.items():
             if name not in users or users[name].id != known:
                 yield f"{name} was told yes, and is not there"
@@ -154,6 +180,8 @@ class OnboardingWorld:
                 yield f"{name} cannot register"
             if name not in self.hook.records:
                 yield f"{name} has no record in the hook"
+            if kept.get(user.id) != [user.attributes.get("number")]:
+                yield f"{name} has not the number {user.attributes.get('number')}"
             if user.attributes.get("desk") != f"desk of {name}":
                 yield f"{name} lacks what was given"
         ids = {user.id for user in users.values()}

@@ -121,12 +121,14 @@ class Noted:
 class Provider:
     """One provider service with its database in a folder."""
 
-    def __init__(self, folder: Path, *, limits: Limits | None = None, cores: int = 2, waiting: int = 64) -> None:
+    def __init__(
+        self, folder: Path, *, limits: Limits | None = None, cores: int = 2, waiting: int = 64, flushed: bool = True
+    ) -> None:
         self.clock, self.dice, self.argon2, self.noted = SetClock(), LoadedDice(), QuickArgon2(), Noted()
         self.seconds, self.slept = 0.0, list[float]()
         self.loop = asyncio.Runner()
-        (folder / "provider.sqlite3").write_bytes(_empty_database())
-        self.database = Database(folder / "provider.sqlite3")
+        (folder / "provider.sqlite3").write_bytes(empty_database())
+        self.database = Database(folder / "provider.sqlite3", flushed=flushed)
         self.sealer = Sealer(1, {1: b"k" * 32}, self.dice)
         self.tokens = KeyedHash(b"p" * 32)
         self.pool = HashPool(self.sealer, argon2=self.argon2, cores=cores, waiting_per_core=waiting)
@@ -341,7 +343,7 @@ class Phone:
 
 
 @cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """One with all tables, made once, since making them takes longer than most tests."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.sqlite3"

@@ -174,6 +174,7 @@ class Desk:
         self.doctor, self.connections = parts.elsewhere.doctor(), parts.elsewhere.connections
         self.keyring = Keyring(parts.key_file, SealedTexts(parts.database), parts.sealer, parts.clock)
         self.rotation = SipRotation(parts.elsewhere.register, parts.subscribers, parts.tenants, parts.clock)
+        self.numbering, self.onboarding, self.clock = parts.elsewhere.numbering, parts.elsewhere.onboarding, parts.clock
         self.census = Census(PopulationStore(parts.database), parts.clock)
         self.explain = Explain(
             subscribers=parts.subscribers,
@@ -299,6 +300,14 @@ def handlers_of(
 
 def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> dict[str, Handler]:
     composer, tokens, clock = parts.composer, parts.tokens, parts.clock
+    attempts = Attempts()
+    reception = parts.elsewhere.reception(
+        attempts,
+        tokens,
+        lambda reason: log("code.not_sent", reason=reason),
+        seconds=world.seconds,
+        sleep=world.sleep,
+    )
     sign_in = SignIn(
         store=SignInStore(parts.database),
         passwords=passwords,
@@ -306,9 +315,10 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
         composer=composer,
         rulings=parts.rulings,
         tokens=tokens,
-        attempts=Attempts(),
+        attempts=attempts,
         clock=clock,
         chance=parts.chance,
+        reception=reception,
         lines=LineAtSignIn(
             parts.elsewhere.lines, aside=parts.elsewhere.beside, sleep=world.sleep, seconds=world.seconds
         ),

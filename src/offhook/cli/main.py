@@ -32,6 +32,8 @@ COMMANDS: Final[dict[str, Entry]] = {
     "serve": Entry("offhook.cli.serve", "Serve portal and provider."),
     "app": Entry("offhook.cli.app", "Apps on the portal: create, edit, apply, publish, show, history, restore."),
     "tenant": Entry("offhook.cli.tenant", "Cloud IDs of the provider service and their settings."),
+    "onboarding": Entry("offhook.cli.onboarding", "Who may come in the first time, and what is made for them."),
+    "numbers": Entry("offhook.cli.numbers", "Numbers and extensions: pools from which each new user gets one."),
     "policy": Entry("offhook.cli.policy", "Rules of who gets what: draft, plan, publish, history, restore, pause."),
     "user": Entry("offhook.cli.user", "Users of a Cloud ID: add, show, set, suspend, resume, remove, list, CSV."),
     "install": Entry("offhook.cli.install", "Phones that signed in: list them, sign them out."),

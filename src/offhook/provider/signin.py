@@ -29,12 +29,13 @@ from offhook.provider.ports import (
     Sighting,
     SignInStore,
 )
+from offhook.provider.reception import Guest, Reception
 from offhook.provider.request import MAX_LABEL, Inputs, SignInRequest
 from offhook.provider.rulings import Case, Rulings
 from offhook.provider.sealing import SIGN_IN_PASSWORD, KeyedHash, place_of
 from offhook.provider.sightings import Sightings
 from offhook.provider.sipregister import Line
-from offhook.provider.subscriber import State, Subscriber
+from offhook.provider.subscriber import State, Subscriber, username_key
 from offhook.provider.tenant import Credential, Names, PerWhom, Tenant
 from offhook.provider.validators import NEVER_SERVED, Edition, Served, Validators
 from offhook.provider.waiting import not_ready
@@ -76,7 +77,7 @@ class Common(msgspec.Struct, frozen=True):
 
 
 class Entrant(Discreet, frozen=True):
-    """Somebody who may come in; `by_token` when it was no password that proved it."""
+    """Somebody who may come in; `by_token` when it was no password that proved it, `elsewhere` when none kept here."""
 
     tenant: Tenant
     subscriber: Subscriber
@@ -85,6 +86,7 @@ class Entrant(Discreet, frozen=True):
     by_token: bool
     modified_s: int
     line: Line | None = None
+    elsewhere: bool = False
 
     def __str__(self) -> str:
         return self.tenant.cloud_id
@@ -121,8 +123,9 @@ class SignIn:
         clock: Clock,
         chance: Chance,
         lines: Lines | None = None,
+        reception: Reception | None = None,
     ) -> None:
-        self._store, self._lines = store, lines or NoLines()
+        self._store, self._lines, self._reception = store, lines or NoLines(), reception
         self._passwords = passwords
         self._sightings = sightings
         self._composer = composer
@@ -220,20 +223,63 @@ class SignIn:
         edition = Edition.of_account(grant.install_id, entrant.modified_s if answered is None else answered.dated_s)
         return edition.validators(digest), answered
 
+    async def ask_for_code(self, request: SignInRequest) -> str:
+        """Send a code to whoever wants to sign up; returns what to tell them. Raises as `account`."""
+        tenant, found, inputs = await self._look_up(request)
+        if self._reception is None:
+            raise Refused(NOT_HERE)
+        Invalid.unless_empty(self._reception.faults(tenant, inputs))
+        return await self._reception.ask_for_code(Guest(tenant, found, inputs, request))
+
     async def _let_in(self, request: SignInRequest) -> Entrant:
         tenant, found, inputs = await self._look_up(request)
-        Invalid.unless_empty(inputs.faults)
-        by_token = self._has_token(found, inputs)
+        Invalid.unless_empty(self._reception.faults(tenant, inputs) if self._reception else inputs.faults)
+        by_token, elsewhere = self._has_token(found, inputs), False
         if not by_token:
-            await self._check_password(tenant, found, inputs, request.client)
-        assert found.subscriber is not None, "nobody has neither a token nor a password that fits"
+            admitted = await self._admitted(Guest(tenant, found, inputs, request))
+            if elsewhere := admitted is not None:
+                found = await self._again(found, admitted, inputs)
+        if found.subscriber is None:
+            # Somebody vouched for them, and nothing is kept of a request that only looks.
+            raise Refused(WRONG)
         if found.subscriber.state is State.PENDING:
-            raise not_ready()
+            found = await self._ready(found, inputs)
+        assert found.subscriber is not None, "whoever is made is there"
         if found.subscriber.state is State.SUSPENDED:
             raise Refused(SUSPENDED)
         if found.subscriber.expires_s is not None and found.subscriber.expires_s <= self._clock.now_s():
             raise Refused(EXPIRED)
-        return Entrant(tenant, found.subscriber, inputs, found.install, by_token, found.modified_s, found.line)
+        return Entrant(
+            tenant, found.subscriber, inputs, found.install, by_token, found.modified_s, found.line, elsewhere
+        )
+
+    async def _admitted(self, guest: Guest) -> str | None:
+        """The key of a user whom somebody else vouched for; None when the password that is kept here was right."""
+
+        async def check() -> None:
+            await self._check_password(guest.tenant, guest.found, guest.inputs, guest.request.client)
+
+        if self._reception is None:
+            await check()
+            return None
+        return await self._reception.admit(guest, check)
+
+    async def _again(self, found: Found, key: str, inputs: Inputs) -> Found:
+        """What is known of the user who was admitted, by the name that is theirs."""
+        assert found.tenant is not None
+        token_hash = self._tokens.of(inputs.password)
+        return await self._store.look_up(found.tenant.cloud_id, key, inputs.install_id, token_hash)
+
+    async def _ready(self, found: Found, inputs: Inputs) -> Found:
+        """The same user when all is made that they need. Raises Refused, Unavailable."""
+        assert found.subscriber is not None
+        if self._reception is None:
+            raise not_ready()
+        await self._reception.ready(found.subscriber)
+        found = await self._again(found, username_key(found.subscriber.username), inputs)
+        if found.subscriber is None or found.subscriber.state is State.PENDING:
+            raise not_ready()
+        return found
 
     async def _look_up(self, request: SignInRequest) -> tuple[Tenant, Found, Inputs]:
         """One query; two when the Cloud ID turns out to call its parameters otherwise than it did before."""
@@ -322,8 +368,10 @@ class SignIn:
 
     async def _keep(self, entrant: Entrant, install: NewInstall) -> None:
         """Store the install, and a hash of today's where the password was kept otherwise till now."""
-        stored = entrant.subscriber.password
-        better = await self._passwords.hash(entrant.inputs.password) if self._passwords.is_outdated(stored) else None
+        stored, better = entrant.subscriber.password, None
+        # What somebody else vouched for is no password of ours.
+        if not entrant.elsewhere and self._passwords.is_outdated(stored):
+            better = await self._passwords.hash(entrant.inputs.password)
         await self._store.issue(install, better, stored)
 
 

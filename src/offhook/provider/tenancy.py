@@ -10,7 +10,7 @@ import msgspec
 
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Fault, Invalid
-from offhook.provider import globalpart, template
+from offhook.provider import globalpart, onboarding, template
 from offhook.provider.tenant import Credential, Names, PerWhom, Tenant
 
 MIN_OVERLAP_S: Final = 600
@@ -25,6 +25,12 @@ def check(tenant: Tenant, columns: Collection[str] = ()) -> tuple[Diagnostic, ..
     """What was tolerated; `columns` are what the template can ask for. Raises Invalid with every fault."""
     remarks: list[Diagnostic] = []
     faults = [*_name_faults(tenant.names), *_logout_faults(tenant.logout_status), *tenant.logout_limits.faults()]
+    faults += onboarding.faults(
+        tenant.onboarding,
+        tenant.numbers,
+        tenant.hooks,
+        keeps_password=tenant.credential is Credential.PASSWORD,
+    )
     faults += _sip_faults(tenant)
     try:
         for remark in template.validate(tenant.template, columns):

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from offhook.policy.fleetguard import Limits
+from offhook.provider.onboarding import AnyOnboarding, Closed, NumberFrom
 
 DEFAULT_LOGOUT_STATUS: Final = 410
 
@@ -79,7 +80,8 @@ class Tenant(msgspec.Struct, frozen=True):
     preferences) for all its users. `former_statuses` are kept by the store, from the first one on; so is
     `policy`, the number of the Live policy, 0 when there is none. A policy that changes the
     answers of more than `approval_share` of the users needs a second person, if that is given. Without `sip`, users
-    have the SIP credentials that were given for them.
+    have the SIP credentials that were given for them. `onboarding` says who may come in the first time; then they get
+    `numbers`, and `hooks` are told, in this order.
     """
 
     cloud_id: str
@@ -93,6 +95,9 @@ class Tenant(msgspec.Struct, frozen=True):
     policy: int = 0
     approval_share: float | None = None
     sip: Sip | None = None
+    onboarding: AnyOnboarding = Closed()
+    numbers: tuple[NumberFrom, ...] = ()
+    hooks: tuple[str, ...] = ()
 
     def logout_status_of(self, held_s: int) -> int:
         """What logs a phone out that has the account of this date; 0 when it did not say which."""

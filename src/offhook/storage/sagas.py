@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from offhook.core.errors import Conflict, NotFound
-from offhook.provider.saga import Saga
+from offhook.provider import saga as moves
+from offhook.provider.saga import CallHook, Saga
 from offhook.provider.sagas import Entered
 from offhook.provider.subscriber import State, Subscriber
-from offhook.storage import decisions, revisions, sipwishes
+from offhook.storage import decisions, numbers, revisions, sipwishes, tenants
 from offhook.storage.database import Database
 from offhook.storage.rows import read_subscriber, write_subscriber
 from offhook.storage.tables import saga as table
@@ -25,6 +26,8 @@ _AT_ONCE: Final = 20
 _ADD: Final = insert(table).on_conflict_do_nothing()
 _LIVE: Final = ~table.c.is_over
 _FREE: Final = (table.c.runner == "") | (table.c.leased_s <= sa.bindparam("now_s"))
+# A lease on one whose time has not come would only keep others from it when it has.
+_DUE: Final = _FREE & (table.c.next_s <= sa.bindparam("now_s"))
 _OF: Final = (
     (table.c.cloud_id == sa.bindparam("of"))
     & (table.c.subscriber_id == sa.bindparam("user"))
@@ -32,7 +35,7 @@ _OF: Final = (
 )
 _CLAIM: Final = (
     sa.update(table)
-    .where(table.c.id == sa.bindparam("known"), _LIVE, _FREE)
+    .where(table.c.id == sa.bindparam("known"), _LIVE, _DUE)
     .values(runner=sa.bindparam("by"), leased_s=sa.bindparam("until_s"))
     .returning(table.c.content)
 )
@@ -97,7 +100,7 @@ class SagaStore:
 
     def due(self, now_s: int, most: int) -> list[str]:
         """As the port says."""
-        wanted = sa.select(table.c.id).where(_LIVE, _FREE, table.c.next_s <= now_s).order_by(table.c.next_s).limit(most)
+        wanted = sa.select(table.c.id).where(_LIVE, _DUE).order_by(table.c.next_s).limit(most)
         with self._database.read() as connection:
             return list(connection.scalars(wanted, {"now_s": now_s}))
 
@@ -105,7 +108,7 @@ class SagaStore:
         """As the port says; whoever would not get it does not wait for the lock of writers."""
         wanted = {"known": saga_id, "by": runner, "now_s": now_s, "until_s": until_s}
         with self._database.read() as connection:
-            free = sa.select(table.c.id).where(table.c.id == saga_id, _LIVE, _FREE)
+            free = sa.select(table.c.id).where(table.c.id == saga_id, _LIVE, _DUE)
             if connection.scalar(free, {"now_s": now_s}) is None:
                 return None
         with self._database.begin() as connection:
@@ -168,6 +171,7 @@ class PendingUsers:
             if connection.execute(sa.update(subscriber).where(_KNOWN, _PENDING).values(new), who).rowcount:
                 execute = decisions.by(connection)
                 sipwishes.of_name(execute, cloud_id, row["username_key"], now_s, revised=bool(given))
+                numbers.confirm(connection, cloud_id, subscriber_id, now_s)
 
 
 def begin(connection: sa.Connection, saga: Saga) -> Saga:
@@ -178,6 +182,21 @@ def begin(connection: sa.Connection, saga: Saga) -> Saga:
     known = of_user(connection, saga.cloud_id, saga.subscriber_id, saga.install_id)
     assert known is not None, "an id is never used twice"
     return known
+
+
+def take_back(connection: sa.Connection, gone: Subscriber, now_s: int) -> None:
+    """Have the hooks of a user who is removed take back what they did, within the transaction that removes them.
+
+    Where a saga of theirs is under way, that one finds them gone, and turns back.
+    """
+    tenant = tenants.find(connection, gone.cloud_id)
+    if tenant is None or not tenant.hooks:
+        return
+    steps = tuple(map(CallHook, tenant.hooks))
+    # No other user ever has this number, and the time tells those of a database that was restored apart.
+    saga_id = f"gone-{gone.id}-{now_s}"
+    made = Saga(saga_id, gone.cloud_id, gone.id, gone.username, steps, began_s=now_s, given=gone.attributes)
+    begin(connection, moves.to_remove(made, saga_id, now_s))
 
 
 def of_user(connection: sa.Connection, cloud_id: str, subscriber_id: int, install_id: str = "") -> Saga | None:

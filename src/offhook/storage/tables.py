@@ -234,3 +234,93 @@ saga: Final = sa.Table(
     sa.Index("saga_to_do", "next_s", sqlite_where=sa.text("is_over = 0")),
     sa.Index("saga_by_end", "ended_s", sqlite_where=sa.text("is_over = 1")),
 )
+
+# --- telephone numbers ---
+
+number_pool: Final = sa.Table(
+    "number_pool",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),  # e164 or extension
+    sa.Column("quarantine_s", sa.Integer, nullable=False),
+)
+
+number_range: Final = sa.Table(
+    "number_range",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("scope", sa.Text, nullable=False),  # as in `number`
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("pool", sa.Text, nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Column("digits", sa.Integer, nullable=False),
+    sa.Column("coming", sa.BigInteger, nullable=False),  # every number below it has been given at some time
+    sa.Index("number_range_by_pool", "cloud_id", "pool"),
+    sa.Index("number_range_by_number", "scope", "digits", "first"),
+)
+
+# A number of which something is known; one that was never used has no row.
+number: Final = sa.Table(
+    "number",
+    metadata,
+    sa.Column("scope", sa.Text, primary_key=True),  # the Cloud ID of an extension; empty for numbers of the whole world
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("pool", sa.Text, nullable=False),
+    sa.Column("used", sa.Text, nullable=False),  # of provider.numbers.Use
+    sa.Column("subscriber_id", sa.Integer, nullable=False),  # 0 for nobody
+    sa.Column("username_key", sa.Text, nullable=False),  # for whom it is pinned
+    sa.Column("attribute", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # of the operation that took it
+    sa.Column("since_s", sa.Integer, nullable=False),
+    sa.Column("until_s", sa.Integer, nullable=False),  # the end of its quarantine
+    sa.Index(
+        "one_number_of_each",
+        "cloud_id",
+        "subscriber_id",
+        "attribute",
+        unique=True,
+        sqlite_where=sa.text("subscriber_id <> 0"),
+        postgresql_where=sa.text("subscriber_id <> 0"),
+    ),
+    sa.Index(
+        "one_number_of_an_operation",
+        "key",
+        unique=True,
+        sqlite_where=sa.text("key <> ''"),
+        postgresql_where=sa.text("key <> ''"),
+    ),
+    sa.Index("number_by_use", "cloud_id", "pool", "used", "until_s"),
+)
+
+# --- who vouches for users ---
+
+# The last good answer of the upstream for each user whom it vouches for.
+vouched: Final = sa.Table(
+    "vouched",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("subscriber_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("upstream", sa.Text, nullable=False),  # its name in the file of connections
+    sa.Column("answer", sa.Text, nullable=False),  # JSON of provider.upstream.Vouched
+    sa.Column("asked_s", sa.Integer, nullable=False),  # when it answered so
+    sa.Column("next_s", sa.Integer, nullable=False),  # when it is to be asked again
+    sa.Column("gone_s", sa.Integer, nullable=False),  # since when it says that there is no such user; 0 while there is
+    sa.Index("vouched_to_ask", "next_s"),
+)
+
+# The newest code that was sent to each address, known only by its keyed hash.
+sign_up_code: Final = sa.Table(
+    "sign_up_code",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("username_key", sa.Text, primary_key=True),
+    sa.Column("code_hash", sa.LargeBinary, nullable=False),
+    sa.Column("expires_s", sa.Integer, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),  # that are left
+    sa.Column("used_by", sa.Text, nullable=False),  # the device that signed in with it, or empty
+    sa.Column("used_s", sa.Integer, nullable=False),
+    sa.Index("sign_up_code_by_end", "expires_s"),
+)
