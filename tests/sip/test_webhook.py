@@ -131,5 +131,5 @@ def test_the_example_refuses_what_is_not_signed(receiver: tuple[str, Path]) -> N
     plain = httpx2.post(url, json={"type": "sip.look_up", "data": {}}, verify=False, trust_env=False)
 
     assert plain.status_code == 401
-    with pytest.raises(Refused, match="not signed"):
+    with pytest.raises(Unavailable, match="answered 401: This is not signed"):
         other.ensure(ACCOUNT, "1:1")

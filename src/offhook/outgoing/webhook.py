@@ -18,7 +18,7 @@ from offhook.core.secret import Discreet, Secret
 MAX_ANSWER_BYTES: Final = 64 * 1024
 MAX_MESSAGE: Final = 500
 MIN_KEY_BYTES: Final = 24
-_AGAIN: Final = frozenset({408, 409, 425, 429})
+NO: Final = frozenset({403, 410, 422})
 _PREFIX: Final = "whsec_"
 
 
@@ -58,13 +58,12 @@ class Webhook:
     def ask(self, kind: str, content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         """Send `{"type": kind, "data": content}` with `key` as its webhook-id, and return the object that comes back.
 
-        Asked again with the same key, the system does nothing more. Raises Refused with its `message` for a status of
-        4xx, Unavailable when there is no answer, when it says so (408, 409, 425, 429, 5xx) or cannot be read.
+        Asked again with the same key, the system does nothing more. Raises Refused where it says no for good, with
+        403, 410 or 422 and a `message` for the person. Everything else that is no success is Unavailable: no answer,
+        one that cannot be read, a system that is busy, a secret or an address that is wrong.
         """
         body = msgspec.json.encode({"type": kind, "data": content}).decode()
         answer, read = self._send(body, key)
-        if answer.status_code in _AGAIN or answer.status_code >= 500:
-            raise Unavailable(f"{self._settings} answered {answer.status_code}.")
         if answer.is_success and not read:
             return {}
         try:
@@ -75,10 +74,11 @@ class Webhook:
                 raise Unavailable(f"{self._settings} answered what is no JSON object.") from None
         if answer.is_success:
             return said
-        if answer.is_client_error:
-            message = said.get("message")
-            raise Refused(message[:MAX_MESSAGE] if isinstance(message, str) and message else "Your provider says no.")
-        raise Unavailable(f"{self._settings} answered {answer.status_code}, which says neither yes nor no.")
+        message = said.get("message")
+        told = message[:MAX_MESSAGE] if isinstance(message, str) else ""
+        if answer.status_code in NO and told:
+            raise Refused(told)
+        raise Unavailable(f"{self._settings} answered {answer.status_code}{told and ': '}{told or '.'}")
 
     def _send(self, body: str, key: str) -> tuple[httpx2.Response, bytes]:
         moment = self._clock()

@@ -202,7 +202,12 @@ def _operation(kind: str, headers: list[dict[str, Any]]) -> dict[str, Any]:
         "required": ["type", "data"],
         "properties": {"type": {"const": kind}, "data": {"$ref": f"#/components/schemas/{request.__name__}"}},
     }
-    message = {"type": "object", "properties": {"message": {"type": "string", "maxLength": webhook.MAX_MESSAGE}}}
+    message = {
+        "type": "object",
+        "required": ["message"],
+        "properties": {"message": {"type": "string", "maxLength": webhook.MAX_MESSAGE}},
+    }
+    never = {"description": "Never: the message is shown.", "content": {"application/json": {"schema": message}}}
     answered = {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer.__name__}"}}}
     return {
         "summary": summary,
@@ -210,10 +215,7 @@ def _operation(kind: str, headers: list[dict[str, Any]]) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "It is so, or was so already.", "content": answered},
-            "4XX": {
-                "description": "Never: the message is shown. But 408, 409, 425 and 429 mean that it is asked again.",
-                "content": {"application/json": {"schema": message}},
-            },
-            "5XX": {"description": "Nobody knows: it is asked again, with the same webhook-id."},
+            **{str(status): never for status in sorted(webhook.NO)},
+            "default": {"description": "Nobody knows: it is asked again, with the same webhook-id."},
         },
     }
