@@ -1,7 +1,7 @@
 # Needs make and Python 3.11 to 3.13. Everything else is put into .venv by `make setup`, which the other targets call.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check soak format lock bench clean
+.PHONY: help setup real demo test check soak format lock bench clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -9,10 +9,13 @@ help: ## List these targets
 setup: ## Make .venv with everything that is locked; quick and offline the second time (PYTHON=... chooses one)
 	@scripts/setup
 
+real: ## Install the real programs that some tests start (Kamailio, PostgreSQL, baresip, OpenLDAP), where that is possible
+	@scripts/real
+
 demo: setup ## Start a small telephone company and sign a phone in before your eyes
 	@.venv/bin/offhook demo
 
-test: setup ## Run every check: format, style, layers, types, tests, coverage
+test: setup real ## Run every check: format, style, layers, types, tests, coverage
 	@scripts/check
 
 check: test ## The same as test

@@ -1,10 +1,12 @@
-"""Writes the reference pages that are tables of the code: of keys, features, states of a phone, and policies."""
+"""Writes the reference pages that are tables of the code: keys, features, states, policies and the SIP webhook."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from offhook.core.catalogue import KEYS
 from offhook.core.catalogue.patterns import PATTERNS
@@ -14,6 +16,7 @@ from offhook.phone import states
 from offhook.phone.states import Transition
 from offhook.policy import examples, kinds
 from offhook.policy.kinds import Shape
+from offhook.sip import webhook
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -115,6 +118,7 @@ def pages() -> dict[Path, str]:
         FOLDER / "features.md": features(),
         FOLDER / "phone-states.md": phone_states(),
         FOLDER / "policy.md": policy(),
+        FOLDER / "webhook-sip.json": msgspec.json.format(msgspec.json.encode(webhook.openapi())).decode() + "\n",
     }
 
 

@@ -91,7 +91,7 @@ She makes the phone hers: a preference of the app, which no service knows of. Th
 """),
     Run(SIGN_IN.format(user="ann", password="12345678")),
     Run("offhook phone edit ringtone bell --preference --state phone"),
-    Phone("offhook phone run --state phone"),
+    Phone("offhook phone run --no-sip --state phone"),
     Phone("dial mum 'My mother' 100"),
     Phone("edit dtmfOrder info"),
     Text("""\

@@ -12,3 +12,6 @@ settings.load_profile("everywhere")
 # What a shell starts in the background ignores Ctrl-C, and so would every command that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Programs that tests start for themselves; a fixture of them that nobody asks for starts nothing.
+pytest_plugins = ("tests.real.postgres", "tests.real.kamailio", "tests.real.baresip")

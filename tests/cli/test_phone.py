@@ -98,7 +98,7 @@ def test_a_sign_in_without_a_terminal(portal: str, state: Path) -> None:
     assert re.search(r"title +Ann, extension 204 +provider 20 +replaced 'Demo' of portal 10", done.stdout)
     assert re.search(r"password +\*{8} +provider 20", done.stdout)
     assert re.search(r"Front desk +9 +provider 20", done.stdout)
-    assert "It does not register with the SIP server." in done.stdout
+    assert "This phone is provisioned." in done.stdout
     assert "s3cret" not in done.stdout
 
 
@@ -482,7 +482,7 @@ def test_the_screen_of_the_generic_app(portal: str, state: Path) -> None:
         terminal.answer("ann@DEMO")
         terminal.see("Password: ")
         terminal.answer("s3cret")
-        terminal.see("It does not register with the SIP server.")
+        terminal.see("This phone is provisioned.")
 
         assert terminal.end() == 0
         assert "account part" in terminal.seen
@@ -501,7 +501,7 @@ def test_the_screen_of_a_white_label(world: World, portal: str, state: Path) -> 
         terminal.answer("ann")
         terminal.see("Password: ")
         terminal.answer("s3cret")
-        terminal.see("It does not register with the SIP server.")
+        terminal.see("This phone is provisioned.")
 
         assert terminal.end() == 0
 

@@ -154,10 +154,10 @@ def test_a_presence_that_cannot_be_read_is_none(state: Path) -> None:
     assert told(run("refresh", "--state", state, "--json"))["state"] == "running"
 
 
-def started(state: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+def started(state: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment}
     return subprocess.Popen(
-        [*COMMAND, "run", "--state", str(state)],
+        [*COMMAND, "run", *(options or ("--no-sip",)), "--state", str(state)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -273,6 +273,41 @@ def test_what_was_typed_is_answered() -> None:
         "The Settings page is closed.",
     ]
     assert [event for event in happened if isinstance(event, events.CallBegan)] == [events.CallBegan("204")]
+
+
+def test_answering_where_nobody_calls() -> None:
+    """A phone that makes no calls says so; and what is hung up is the call that was noted."""
+    said: list[str] = []
+    commands = Commands(lambda event: None, lambda: None, said.append)
+
+    for line in ("answer", "hangup", "call 204", "hangup"):
+        commands.line(line)
+
+    assert said == ["Nobody calls.", "There is no call that could end.", "A call with 204 begins.", "The call is over."]
+
+
+def test_a_phone_that_does_not_register(state: Path, tmp_path: Path) -> None:
+    """It lives all the same, and says why."""
+    for options, environment, why in (
+        (("--no-sip",), {}, "as --no-sip says"),
+        (("--sip-listen", "127.0.0.1"), {"PATH": str(tmp_path)}, "that needs baresip"),
+    ):
+        with started(state, *options, **environment) as process:
+            assert why in until(process, "SIP: provisioned; this phone does not register")
+            until(process, "next check:")
+            say(process, "call start 204", "quit")
+            until(process, "A call with 204 begins.")
+            until(process, "The phone is closed.")
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize("words", [("--sip-listen", "here"), ("--sip-ca", "/nonexistent/ca.pem")])
+def test_sip_options_that_are_wrong(state: Path, words: tuple[str, str]) -> None:
+    """They are refused, by name."""
+    done = run("run", *words, "--state", state)
+
+    assert done.exit_code == 2
+    assert words[0] in done.stderr
 
 
 def test_a_call_needs_a_number(state: Path) -> None:

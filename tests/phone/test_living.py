@@ -22,7 +22,15 @@ from offhook.phone.logout import decide, leave
 from offhook.phone.portal import Portal
 from offhook.phone.saved import Saved
 from offhook.phone.steps import Ended, Entered, Event, Remarked, Shown, Waiting
-from offhook.phone.useragent import NoUserAgent, Registration
+from offhook.phone.useragent import (
+    Failed,
+    NotPossible,
+    NotRegistered,
+    NoUserAgent,
+    Registered,
+    Registering,
+    Registration,
+)
 from tests.phone.play import ANN, DEVICE, PORTAL
 from tests.phone.play_life import phone
 from tests.phone.world_life import LivingWorld, refusal
@@ -46,10 +54,10 @@ class Direct:
 class Stubborn:
     """A user agent whose server does not answer."""
 
-    state = Registration.REGISTERED
+    state: Registration = Registered()
 
     async def register(self, account: Document) -> None:
-        self.state = Registration.REGISTERED
+        self.state = Registered()
 
     async def unregister(self) -> None:
         await asyncio.sleep(3600)
@@ -90,10 +98,28 @@ def test_a_life_over_sockets(tmp_path: Path) -> None:
 
     assert [event.state.value for event in told if isinstance(event, Entered)][-2:] == ["logging out", "signed out"]
     assert [event.message for event in told if isinstance(event, Shown)] == ["Good bye."]
-    assert states == [Registration.NOT_POSSIBLE, Registration.NONE]
+    assert states == [NotPossible(), NotRegistered()]
     assert any(isinstance(event, Remarked) for event in told)
     assert [event.good for event in told if isinstance(event, Ended) and event.status == 304] != []
     assert len(world.said("removed")) == 1
+
+
+def test_how_things_stand_in_words() -> None:
+    """Each way to stand with the SIP server is a word or a short sentence."""
+    standings = (
+        *(NotRegistered(), NotPossible(), Registering(), Registered(), Registered("204@sip.example.com")),
+        *(Failed(401, "Unauthorized"), Failed(0, "no answer")),
+    )
+
+    assert [str(standing) for standing in standings] == [
+        "not registered",
+        "provisioned; this phone does not register with a SIP server",
+        "registering",
+        "registered",
+        "registered as 204@sip.example.com",
+        "failed: 401 Unauthorized",
+        "failed: no answer",
+    ]
 
 
 def test_waiting_in_a_mailbox() -> None:

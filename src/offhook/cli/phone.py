@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import platformdirs
 import typer
 
-from offhook.cli import phone_edit, phone_input, phone_run, phone_view
+from offhook.cli import phone_edit, phone_input, phone_run, phone_sip, phone_view
 from offhook.cli.exits import Misused, plain, print_object, reported
 from offhook.cli.options import JsonOption, RevealOption
 from offhook.cli.output import outlived
@@ -46,7 +46,7 @@ class CallIs(Enum):
 
 app = typer.Typer(
     name="phone",
-    help="A softphone in the terminal that lives as a real one would. It does not register with the SIP server.",
+    help="A softphone in the terminal that lives as a real one would. It registers where baresip is installed.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -205,16 +205,26 @@ def logout(state: State = None, json: JsonOption = False) -> None:
 
 
 @app.command(epilog=_CODES)
-def run(state: State = None) -> None:
-    """Keep the phone running and show how it is; type commands, or `quit`.
+def run(
+    state: State = None,
+    no_sip: Annotated[bool, typer.Option("--no-sip", help="Provision only; register with no SIP server.")] = False,
+    sip_listen: Annotated[
+        str, typer.Option(help="Take SIP at this address of the machine, such as 127.0.0.1 or 127.0.0.1:5070.")
+    ] = "",
+    sip_ca: Annotated[
+        Path | None, typer.Option(help="Trust SIP servers that these authorities vouch for (PEM), not the system's.")
+    ] = None,
+) -> None:
+    """Keep the phone running, registered with its SIP server, and show how it is; type commands, or `quit`.
 
-    Example: offhook phone run
+    Example: offhook phone run --sip-ca ca.pem
     """
     with outlived() as unread, reported():
         phone_input.check_trust()
+        sip = phone_sip.choose(no_sip=no_sip, listen=sip_listen, ca=sip_ca)
         handset = _handset(state)
         with handset.alone():
-            phone_run.run(handset, phone_view.console_for(), unread)
+            phone_run.run(handset, phone_view.console_for(), unread, sip)
 
 
 def _once(state: Path | None, event: Event, *, json: bool, asks: bool = False) -> None:

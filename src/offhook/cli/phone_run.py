@@ -21,6 +21,7 @@ from rich.text import Text
 
 from offhook.cli import phone_edit, phone_view
 from offhook.cli.exits import plain
+from offhook.cli.phone_sip import Calls, Sip, opened
 from offhook.core.errors import OffhookError
 from offhook.phone import events
 from offhook.phone.edge import Edge
@@ -29,10 +30,11 @@ from offhook.phone.handset import Handset
 from offhook.phone.living import Mailbox, Surroundings, Web, live
 from offhook.phone.steps import Began, Ended, Entered, Remarked, Shown, Skipped, Waiting
 from offhook.phone.steps import Event as Told
-from offhook.phone.useragent import NoUserAgent
+from offhook.phone.useragent import Registration
 
 HELP: Final = (
-    "settings [open|close], call [start|end] [NUMBER], edit KEY VALUE, dial ID NAME NUMBER, refresh, logout, quit"
+    "settings [open|close], call [start|end] [NUMBER], answer, hangup, edit KEY VALUE, dial ID NAME NUMBER, refresh, "
+    "logout, quit"
 )
 _MAX_LINE: Final = 65536
 _LAST: Final = 8
@@ -43,7 +45,7 @@ class Panel:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.state, self.next = "starting", ""
+        self.state, self.next, self.sip = "starting", "", ""
         self.answers: dict[str, Text] = {}
         self.notes: list[Text] = []
         self.live: Live | None = None
@@ -67,6 +69,12 @@ class Panel:
                 self.say(f"{service}: left out, {why}")
             case Began():
                 pass
+        self.draw()
+
+    def registration(self, registration: Registration) -> None:
+        """How the phone stands with its SIP server now."""
+        self.sip = plain(str(registration))
+        self._line(f"SIP: {self.sip}")
         self.draw()
 
     def say(self, text: str) -> None:
@@ -93,6 +101,7 @@ class Panel:
         """The phone as it is now, with the last notes."""
         table = Table.grid(padding=(0, 2))
         table.add_row("State", Text(self.state, "bold"))
+        table.add_row("SIP", Text(self.sip))
         table.add_row("Next check", self.next)
         for service, answer in self.answers.items():
             table.add_row(service, answer)
@@ -115,10 +124,19 @@ class Panel:
 
 
 class Commands:
-    """Turns typed lines into events; `settings` and `call` alone go from one to the other."""
+    """Turns typed lines into events; `settings` and `call` alone go from one to the other.
 
-    def __init__(self, post: Callable[[Event], None], close: Callable[[], None], say: Callable[[str], None]) -> None:
-        self._post, self._close, self._say = post, close, say
+    `calls` takes what is typed of calls where this phone can make them; a call is only noted where it cannot.
+    """
+
+    def __init__(
+        self,
+        post: Callable[[Event], None],
+        close: Callable[[], None],
+        say: Callable[[str], None],
+        calls: Calls | None = None,
+    ) -> None:
+        self._post, self._close, self._say, self._calls = post, close, say, calls
         self._settings = self._call = False
 
     def line(self, line: str) -> None:
@@ -147,6 +165,12 @@ class Commands:
                 self._post(events.SettingsOpened() if self._settings else events.SettingsClosed())
             case ["call", *rest] if len(rest) <= 2:
                 self._toggle_call(rest)
+            case ["hangup"]:
+                self._toggle_call(["end"])
+            case ["answer"] if self._calls:
+                self._calls.answer()
+            case ["answer"]:
+                self._say("Nobody calls.")
             case _:
                 self._say(f"There are the commands {HELP}.")
 
@@ -161,9 +185,16 @@ class Commands:
     def _toggle_call(self, rest: list[str]) -> None:
         way = rest[0] if rest and rest[0] in {"start", "end"} else ""
         number = (rest[1:] if way else rest)[:1]
-        begins = way == "start" or (not way and not self._call)
+        real = bool(self._calls and self._calls.in_call)
+        begins = way == "start" or (not way and not self._call and not real)
         if begins and not number:
             self._say("Say who is called: call start NUMBER")
+        elif begins and self._calls and self._calls.registered:
+            self._calls.call(number[0])
+            return
+        elif not begins and self._calls and real:
+            self._calls.hang_up()
+            return
         elif begins:
             self._say(f"A call with {plain(number[0])} begins.")
             self._post(events.CallBegan(number[0]))
@@ -173,23 +204,23 @@ class Commands:
         self._call = begins and (self._call or bool(number))
 
 
-def run(handset: Handset, console: Console, unread: Callable[[], bool]) -> None:
+def run(handset: Handset, console: Console, unread: Callable[[], bool], sip: Sip) -> None:
     """Run a phone until it is closed, signed out with nothing left to report, or `unread`. Raises OffhookError."""
-    opened = handset.saved()
-    if opened.saved is None and not handset.kept.take_reports():
-        raise phone_view.nobody(opened.left)
+    kept = handset.saved()
+    if kept.saved is None and not handset.kept.take_reports():
+        raise phone_view.nobody(kept.left)
     panel = Panel(console)
     if console.is_terminal:
         # A screen of its own: what is typed would push a picture among other lines out of its place.
         with Live(console=console, get_renderable=panel.screen, auto_refresh=False, screen=True) as panel.live:
-            asyncio.run(_run(handset, panel, unread))
+            asyncio.run(_run(handset, panel, unread, sip))
         panel.live = None
         console.print(panel.table())
     else:
-        asyncio.run(_run(handset, panel, unread))
+        asyncio.run(_run(handset, panel, unread, sip))
 
 
-async def _run(handset: Handset, panel: Panel, unread: Callable[[], bool]) -> None:
+async def _run(handset: Handset, panel: Panel, unread: Callable[[], bool], sip: Sip) -> None:
     loop, mail = asyncio.get_running_loop(), Mailbox()
 
     def told(event: Told) -> None:
@@ -198,8 +229,8 @@ async def _run(handset: Handset, panel: Panel, unread: Callable[[], bool]) -> No
             # Nobody sees it any more: it goes once what is under way is over.
             mail.post(events.Quit())
 
-    async with Web(told) as web:
-        around = Surroundings(web, Edge(handset.act, told), mail, NoUserAgent())
+    async with Web(told) as web, opened(sip, panel.registration, panel.say, mail.post) as (agent, calls):
+        around = Surroundings(web, Edge(handset.act, told), mail, agent)
         life = asyncio.ensure_future(live(handset.living().run(), around))
 
         def close() -> None:
@@ -207,7 +238,7 @@ async def _run(handset: Handset, panel: Panel, unread: Callable[[], bool]) -> No
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, close)
-        commands = Commands(mail.post, close, panel.say)
+        commands = Commands(mail.post, close, panel.say, calls)
 
         def take(line: str) -> None:
             commands.line(line)

@@ -21,7 +21,7 @@ from offhook.phone.handset import Handset
 from offhook.phone.saved import Left, Saved
 from offhook.phone.steps import Began, Ended, Event, Skipped
 
-NO_REGISTRATION: Final = "This phone is provisioned. It does not register with the SIP server."
+PROVISIONED: Final = "This phone is provisioned. To register it with its SIP server, let it run: offhook phone run"
 _SHOWN: Final = 60
 _PLAIN_WIDTH: Final = 120
 
@@ -147,7 +147,7 @@ def print_phone(console: Console, saved: Saved, manifest: Manifest | None, *, re
             dials.add_row(Text(plain(name)), Text(plain(item.uri)), Text(f"{item.source} {item.rank}"))
         console.print(dials)
     console.print()
-    console.print(Text(NO_REGISTRATION, "dim"))
+    console.print(Text(PROVISIONED, "dim"))
 
 
 def print_all(

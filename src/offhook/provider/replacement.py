@@ -36,6 +36,7 @@ from offhook.provider.settlement import (
     quick_dials,
     tell,
 )
+from offhook.provider.sipregister import Line
 from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override, Subscriber
 from offhook.provider.tenant import Tenant
 
@@ -226,6 +227,9 @@ class _Marks:
 
     def override(self, subscriber: Subscriber, key: str) -> Override:
         return VEIL.override(subscriber, key)
+
+    def line(self, line: Line) -> str:
+        return f"\ue000{SIP_PASSWORD}\ue001"
 
 
 _MARKS: Final = _Marks()
