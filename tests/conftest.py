@@ -14,4 +14,4 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Programs that tests start for themselves; a fixture of them that nobody asks for starts nothing.
-pytest_plugins = ("tests.real.postgres", "tests.real.kamailio", "tests.real.baresip")
+pytest_plugins = ("tests.real.postgres", "tests.real.kamailio", "tests.real.baresip", "tests.real.slapd")
