@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,14 +11,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
 
+from offhook.config import DataFolder
 from offhook.core.secret import Secret
 from offhook.provider.sipaccounts import Address
+from offhook.storage.database import Database
+from offhook.wiring import Parts
 from tests.cli.test_phone import COMMAND, ROOT, run
 from tests.e2e.leaks import Evidence
 from tests.real.kamailio import Kamailio
@@ -108,6 +112,13 @@ class Company:
         return answer
 
 
+    def settles(self) -> None:
+        """What time alone changes comes about at once: a chore that any server of the folder may do, else in 30 s."""
+        folder = DataFolder(self.folder / "data")
+        with closing(Database(folder.database)) as database:
+            Parts(folder, database).elsewhere.chores()["settling"].do("all")
+
+
 class Line:
     """The SIP account that a phone was given, used beside the phone."""
 
@@ -155,8 +166,6 @@ class Handset:
     def account(self) -> dict[str, str]:
         """The account as the phone keeps it; this is not shown to anybody."""
         result = run("show", "--json", "--reveal-secrets", "--state", self.state)
-        import json
-
         return {row["key"]: row["value"] for row in json.loads(result.stdout)["account"] if row["value"]}
 
     def note_secrets(self) -> None:

@@ -6,46 +6,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.e2e.company import Company, Handset, Line, eventually, install_of, processes
+from tests.e2e.company import Company, eventually, install_of, processes
+from tests.e2e.office import Office
 from tests.real.kamailio import Kamailio
 
 pytestmark = [pytest.mark.sip, pytest.mark.kamailio, pytest.mark.postgres, pytest.mark.usefixtures("baresip")]
-PASSWORDS = {"ann": 'pä$$ "word"&<x>/+% 42', "bob": "bob's own; secret = 1"}
-
-
-class Office:
-    """A Cloud ID with users who sign in with their e-mail addresses."""
-
-    def __init__(self, company: Company, kamailio: Kamailio, transport: str, accounts: str, name: str = "CALLS") -> None:
-        self.company, self.kamailio, self.transport = company, kamailio, transport
-        self.cloud_id = f"{name}{transport.upper()}{accounts[4:].upper()}"
-        self.domain = f"{self.cloud_id.lower()}.example.com"
-        port = kamailio.tls_port if transport == "tls" else kamailio.udp_port
-        keys = {"proxy": f"{kamailio.host}:{port}", "transport": transport, "expires": "60"}
-        sip = ("--sip-system", "berlin", "--sip-domain", self.domain, "--sip-accounts", accounts)
-        company.opens(self.cloud_id, self.domain, keys, *sip, "--sip-alias", "number")
-
-    def has(self, name: str, number: str) -> None:
-        """Add somebody, with a number that rings at all of their phones."""
-        self.company.has_user(self.user(name), PASSWORDS[name], "--attribute", f"number={number}")
-
-    def user(self, name: str) -> str:
-        """Who that is at the desk."""
-        return f"{name}@example.com@{self.cloud_id}"
-
-    def phone(self, name: str, which: str = "") -> Handset:
-        """A phone that has signed in."""
-        handset = Handset(self.company, f"{name}{which}-{self.cloud_id}")
-        handset.signs_in(self.user(name), PASSWORDS[name])
-        return handset
-
-    def line(self, handset: Handset) -> Line:
-        """The SIP account that the phone has now."""
-        return Line(self.kamailio, handset.account, self.transport)
-
-    def is_registered(self, line: Line) -> bool:
-        """By the table of Kamailio."""
-        return bool(self.company.tells("sip", "show", str(line.address))["registered"])
 
 
 @pytest.mark.parametrize("transport", ["udp", "tls"])
