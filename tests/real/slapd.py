@@ -99,7 +99,7 @@ class Slapd(msgspec.Struct, frozen=True):
         try:
             yield connection
         finally:
-            connection.unbind()  # type: ignore[no-untyped-call] # the library says so of some only
+            connection.unbind()
 
     def add(self, dn: str, kinds: list[str], attributes: Mapping[str, str | list[str]]) -> None:
         with self.administered() as connection:

@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "user": Entry("offhook.cli.user", "Users of a Cloud ID: add, show, set, suspend, resume, remove, list, CSV."),
     "install": Entry("offhook.cli.install", "Phones that signed in: list them, sign them out."),
     "sip": Entry("offhook.cli.sip", "SIP systems: list them, check them, show an account as it is there."),
+    "upstream": Entry("offhook.cli.upstream", "Directories and databases that vouch for users: list, check, try."),
     "fleet-guard": Entry("offhook.cli.fleet_guard", "Logouts that are held back because there are many."),
     "import": Entry("offhook.cli.imports", "Move over from the vendor's sample script."),
     "shadow": Entry("offhook.cli.shadow", "Ask your old service and ours the same, and compare: before you switch."),

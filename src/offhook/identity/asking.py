@@ -14,7 +14,8 @@ MAX_NAME: Final = 256
 MAX_PASSWORD: Final = 4096
 MAX_VALUE: Final = 2000
 MAX_GROUPS: Final = 1000
-MAX_GROUP: Final = 200
+# What is kept of a user's groups has this much room.
+MAX_GROUPS_TEXT: Final = 15_000
 # Told what happens, step by step, for the operator who tries it: names, never a password.
 Told: TypeAlias = Callable[[str], None]
 
@@ -80,6 +81,6 @@ def kept(groups: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
     """
     patterns = tuple(patterns)
     names = {name for name in groups if name and any(fnmatchcase(name, pattern) for pattern in patterns)}
-    if len(names) > MAX_GROUPS or any(len(name) > MAX_GROUP for name in names):
-        raise Untold(f"This user is in more than {MAX_GROUPS:,} groups, or in one with an endless name.")
+    if len(names) > MAX_GROUPS or sum(map(len, names)) + len(names) > MAX_GROUPS_TEXT:
+        raise Untold("This user is in too many groups: your provider has to say with groups_like which of them count.")
     return tuple(sorted(names))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import ldap3
 import msgspec
 from ldap3.core.exceptions import LDAPExceptionError
+from pyasn1.error import PyAsn1Error
 
 from offhook.core.secret import Secret
 from offhook.identity.asking import Deadline
@@ -20,6 +21,8 @@ from offhook.identity.settings import Ldap as Settings
 
 # Asks OpenLDAP and others to say why a bind failed (draft-behera-ldap-password-policy); unknown ones pass it over.
 POLICY: Final = "1.3.6.1.4.1.42.2.27.8.5.1"
+# What the library raises for a server that is away, and for one that answers what is no LDAP.
+UNREADABLE: Final = (LDAPExceptionError, PyAsn1Error, OSError, LookupError, ValueError, TypeError)
 _TLS: Final = "the certificate or the encryption of the server is refused"
 
 
@@ -80,7 +83,7 @@ class Link:
             if start_tls:
                 self._connection.socket.settimeout(deadline.left_s())
                 self._connection.start_tls(read_server_info=False)
-        except (LDAPExceptionError, OSError) as error:
+        except UNREADABLE as error:
             self.close()
             raise _unreachable(error) from None
         version = getattr(self._connection.socket, "version", None)
@@ -96,7 +99,7 @@ class Link:
         try:
             self._allow()
             link.bind(read_server_info=False, controls=[(POLICY, False, None)])
-        except (LDAPExceptionError, OSError) as error:
+        except UNREADABLE as error:
             raise _unreachable(error) from None
         finally:
             link.password = None
@@ -114,17 +117,18 @@ class Link:
                 size_limit=most,
                 time_limit=math.ceil(seconds),
             )
-        except (LDAPExceptionError, OSError) as error:
+        except UNREADABLE as error:
             raise _unreachable(error) from None
         found = self._connection.response or ()
         return self._answer([one for one in found if one["type"] == "searchResEntry"])
 
     def close(self) -> None:
         """Go away, without waiting for anything."""
-        try:
-            self._connection.strategy.close()
-        except (LDAPExceptionError, OSError):
-            return
+        left = self._connection.socket
+        self._connection.strategy.close()
+        # The library forgets one that could not be connected.
+        if left is not None:
+            left.close()
 
     def _allow(self) -> float:
         """Every operation gets the time that is left."""

@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import bcrypt
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from offhook.identity import shacrypt
 
 MAX_HASH: Final = 1000
 MAX_ROUNDS: Final = 10_000_000
-# Where nobody has been found yet: a hash that fits nothing anybody knows, of the usual effort.
-NOBODYS: Final = PasswordHasher().hash("e9c1f0b8-nobody")
+# Where nobody has been found yet: of 128 random bits that nobody knows, of the usual effort.
+NOBODYS: Final = "$argon2id$v=19$m=19456,t=2,p=1$aM0x2ukZQ7g9pfDccWg8IA$v1+HBOVNS9Y4sq0qhq8Jn52SBCJb6XtD02AiAa5wFHU"
 _BCRYPT_BYTES: Final = 72
 _PBKDF2: Final = re.compile(r"pbkdf2_(sha1|sha256|sha512)\$([0-9]{1,9})\$([^$]+)\$([A-Za-z0-9+/=]+)")
 _SALTED: Final = re.compile(r"\{SSHA(|256|512)\}([A-Za-z0-9+/=]+)")
@@ -47,6 +47,7 @@ def fits(password: str, stored: str) -> bool:
 
 def _argon2(password: bytes, stored: str) -> bool:
     try:
+        extract_parameters(stored)
         return PasswordHasher().verify(stored, password)
     except InvalidHashError:
         raise Unknown from None
@@ -63,9 +64,12 @@ def _bcrypt(password: bytes, stored: str) -> bool:
 
 def _sha_crypt(password: bytes, stored: str) -> bool:
     try:
-        return hmac.compare_digest(shacrypt.crypt(password, stored), stored)
+        made = shacrypt.crypt(password, stored)
     except ValueError:
         raise Unknown from None
+    if len(made) != len(stored):
+        raise Unknown
+    return hmac.compare_digest(made.encode(), stored.encode())
 
 
 def _pbkdf2(password: bytes, stored: str) -> bool:

@@ -79,6 +79,8 @@ class Ldap:
                 if self._settings.direct and not self._settings.bind_name:
                     return ()
                 answer = link.search(self._settings.base, self._settings.only, (), scope=ldap3.SUBTREE, most=1)
+        except Unreachable as error:
+            return (f"The directory does not answer a search: {error}.",)
         except OffhookError as error:
             return (error.text,)
         if answer.code == _NO_OBJECT:
@@ -143,7 +145,7 @@ class Ldap:
         asked = _filled(template, {"dn": entry.dn, "username": username})
         answer = self._asked(link, settings.group_base or settings.base, asked, (settings.group_name,), MAX_GROUPS)
         if answer.code == _SIZE_LIMIT:
-            raise Untold(f"This user is in more than {MAX_GROUPS:,} groups.")
+            raise Untold("This user is in too many groups: your provider has to name fewer in group_search.")
         found = [_entry(one).first(settings.group_name) for one in answer.entries]
         self._told(f"  groups by {asked}: {len(found)}")
         return [name for name in found if name]
@@ -179,7 +181,7 @@ class Ldap:
             url = servers[number]
             try:
                 link = Link(url, self._settings, Deadline(deadline.left_s(share_s)))
-            except (Unreachable, Late, LDAPExceptionError, OSError) as error:
+            except (Unreachable, Late) as error:
                 self._told(f"{url}: {error}")
                 continue
             self._told(f"{url}: connected{link.how}")
