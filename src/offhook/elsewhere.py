@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from offhook.connections import Connections
+from offhook.identity.sources import open_upstream
 from offhook.outgoing.hook import WebhookCodes, WebhookHook
 from offhook.outgoing.webhook import Webhook
 from offhook.provider.beside import Beside
@@ -58,8 +59,9 @@ class Elsewhere:
         self.connections = connections
         self._database, self._subscribers, self._tenants, self._clock = database, subscribers, tenants, clock
         self._sealer, self._chance = sealer, chance
-        # A source of users joins here by its name in the file of connections.
-        self.upstreams: dict[str, Upstream] = {}
+        self.upstreams: dict[str, Upstream] = {
+            name: open_upstream(settings) for name, settings in connections.upstream.items()
+        }
         self.hooks = {name: WebhookHook(Webhook(settings)) for name, settings in connections.hook.items()}
         # Whoever sends codes, by the name of a hook; that of mail is empty.
         self.senders: dict[str, Sender] = {
