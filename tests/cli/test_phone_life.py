@@ -169,7 +169,7 @@ def started(state: Path, *options: str, **environment: str) -> subprocess.Popen[
 def until(process: subprocess.Popen[str], words: str) -> str:
     assert process.stdout
     heard = ""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     for line in process.stdout:
         heard += line
         if words in line or time.monotonic() > deadline:
