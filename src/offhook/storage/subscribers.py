@@ -14,7 +14,7 @@ from offhook.core.errors import Conflict, NotFound
 from offhook.policy.fleetguard import Stage
 from offhook.provider.ports import Ending
 from offhook.provider.subscriber import Subscriber, read_password
-from offhook.storage import decisions, revisions
+from offhook.storage import decisions, numbers, revisions, sipwishes
 from offhook.storage.database import Database
 from offhook.storage.decisions import Deciding
 from offhook.storage.rows import read_subscriber, write_subscriber
@@ -153,6 +153,7 @@ class SubscriberStore:
             new = {f"new_{name}": value for name, value in row.items()}
             if connection.execute(_REPLACE, {**where, **new}).rowcount:
                 deciding.keep()
+                standings.settle_sip([row], subscriber.cloud_id, subscriber.changed_s)
                 return
             exists = connection.execute(_FIND, {"of": subscriber.cloud_id, "named": row["username_key"]}).first()
         if exists is None:
@@ -171,9 +172,11 @@ class SubscriberStore:
             if connection.scalar(_IN_USE, theirs):
                 by = deciding.number(cloud_id, Ending.DELETED)
             keep_password(connection, cloud_id, known, read_password(password))
+            numbers.give_back(connection, cloud_id, known, now_s)
             connection.execute(_BURY, {**theirs, "now_s": now_s, "by": by})
             connection.execute(_FORGET, {"of": cloud_id, "before_s": now_s - KEPT_S})
             deciding.keep()
+            sipwishes.of_user(decisions.by(connection), cloud_id, known, now_s)
 
     def all_of(self, cloud_id: str, after: str = "") -> Iterator[Subscriber]:
         """All of a Cloud ID by username, read in pages so that memory stays bounded."""
@@ -218,6 +221,8 @@ def put_all(connection: sa.Connection, subscribers: Iterable[Subscriber], author
             row.update(standings[one.cloud_id].after(row["username_key"], one, deciding))
         if connection.execute(_PUT, rows).rowcount < len(rows):
             raise Conflict("Some of these users were changed by somebody else meanwhile. Try again.")
+        for cloud_id, standing in standings.items():
+            standing.settle_sip([row for row in rows if row["cloud_id"] == cloud_id], cloud_id, chunk[0].changed_s)
         count += len(rows)
     if deciding is not None:
         deciding.keep()
