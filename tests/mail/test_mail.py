@@ -41,10 +41,11 @@ PLAIN = Mail("ann@example.com", "Grüße", "Text: ä", "<p>ä</p>", (("code", b"
 
 
 class FreePort(Controller):
-    """It would ask itself whether it has begun on the port that it was given, which is none."""
+    """It asks itself whether it has begun, on the port that it was given, which is none."""
 
     def _trigger_server(self) -> None:
-        self._factory_invoked.set()
+        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        super()._trigger_server()
 
 
 class Mailbox:
@@ -88,15 +89,14 @@ def receiving(authority: trustme.CA, folder: Path, security: Security = Security
         box.users.append(login.login.decode())
         return AuthResult(success=login.password == b"right")
 
-    extra: dict[str, Any] = {"authenticator": knows, "auth_require_tls": security is not Security.NONE}
+    extra: dict[str, Any] = {"authenticator": knows, "auth_require_tls": security is Security.STARTTLS}
     if security is Security.STARTTLS:
         extra |= {"tls_context": context, "require_starttls": True}
     over_tls = {"ssl_context": context} if security is Security.TLS else {}
     server = FreePort(box, hostname="127.0.0.1", port=0, **over_tls, **extra)
     server.start()
     try:
-        port = server.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        yield box, Smtp("localhost", SENDER, port, security=security, ca_file=str(folder / "ca.pem"), timeout_s=5)
+        yield box, Smtp("localhost", SENDER, server.port, security=security, ca_file=str(folder / "ca.pem"), timeout_s=5)
     finally:
         server.stop()
 

@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "numbers": Entry("offhook.cli.numbers", "Numbers and extensions: pools from which each new user gets one."),
     "policy": Entry("offhook.cli.policy", "Rules of who gets what: draft, plan, publish, history, restore, pause."),
     "user": Entry("offhook.cli.user", "Users of a Cloud ID: add, show, set, suspend, resume, remove, list, CSV."),
+    "invite": Entry("offhook.cli.invite", "Invitations: links, QR codes, mails and sheets that let a phone in."),
     "install": Entry("offhook.cli.install", "Phones that signed in: list them, sign them out."),
     "sip": Entry("offhook.cli.sip", "SIP systems: list them, check them, show an account as it is there."),
     "fleet-guard": Entry("offhook.cli.fleet_guard", "Logouts that are held back because there are many."),

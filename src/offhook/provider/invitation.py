@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
+from offhook.core.errors import Fault
 from offhook.core.login import SCHEME, CloudId, Link, write_link
 from offhook.core.secret import Discreet, Secret
 
@@ -18,6 +19,7 @@ INVITATION_PATH: Final = "/invite/{token}"
 REPEAT_S: Final = 3600
 EXPIRES_S: Final = 7 * 86400
 LEAST_S, MOST_S = 300, 400 * 86400
+MAX_APP: Final = 80
 MAX_SUPPORT: Final = 500
 
 REVOKED: Final = "This invitation was withdrawn. Please ask your provider for a new one."
@@ -36,6 +38,7 @@ TOKEN_BYTES: Final = 17
 _TOKEN: Final = re.compile(rf"{_MARK}[{_LETTERS}]{{{_LENGTH}}}")
 _MISREAD: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
 _MAX_TYPED: Final = 80
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]{1,31}")
 # What a browser would do something else with than to open an app.
 _TAKEN_SCHEMES: Final = frozenset({"http", "https", "javascript", "data", "file", "blob", "about", "mailto", "tel"})
@@ -55,11 +58,20 @@ class Inviting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_s: int = EXPIRES_S
 
 
-def scheme_fault(scheme: str) -> str:
-    """Why this cannot be the scheme of an app; empty when it can."""
-    if not _SCHEME.fullmatch(scheme) or scheme in _TAKEN_SCHEMES:
-        return f"{scheme[:40]!r} cannot be the scheme of an app: 2 to 32 small letters and digits, such as csc"
-    return ""
+def faults(inviting: Inviting) -> Iterator[Fault]:
+    """Why these settings cannot be used."""
+    if not _SCHEME.fullmatch(inviting.scheme) or inviting.scheme in _TAKEN_SCHEMES:
+        yield Fault("scheme", f"{inviting.scheme[:40]!r} opens no app: 2 to 32 small letters and digits, such as csc")
+    for place, text, most in (("app", inviting.app, MAX_APP), ("support", inviting.support, MAX_SUPPORT)):
+        if len(text) > most:
+            yield Fault(place, f"has more than {most} characters")
+        # Whom to ask may take several lines.
+        if not (text.replace("\n", "") if place == "support" else text).isprintable():
+            yield Fault(place, "has characters that cannot be seen")
+    if not _LANGUAGE.fullmatch(inviting.language):
+        yield Fault("language", f"{inviting.language[:20]!r} is none, such as en")
+    if not LEAST_S <= inviting.expires_s <= MOST_S:
+        yield Fault("expires", "an invitation is good for 5 minutes to 400 days")
 
 
 class State(StrEnum):
@@ -227,7 +239,3 @@ def hashed_form(token: Secret) -> Secret:
     """What the keyed hash of a token is made of, apart from all other tokens."""
     return Secret(f"invitation|{token.reveal()}")
 
-
-def states_of(names: Sequence[str]) -> frozenset[State]:
-    """States by their names."""
-    return frozenset(map(State, names))
