@@ -20,8 +20,8 @@ from offhook.provider.making import Making, Pace
 from offhook.provider.numberdoctor import NumberCheck, OnboardingCheck
 from offhook.provider.numbering import Numbering
 from offhook.provider.passwords import hash_password
-from offhook.provider.posting import MailedCodes, Post
 from offhook.provider.ports import Chance, Clock, SubscriberStore, TenantStore
+from offhook.provider.posting import MailedCodes, Post
 from offhook.provider.reception import Reception
 from offhook.provider.saga import Activate, CallHook, Enter, MakeSip, TakeNumber
 from offhook.provider.sagas import Doers, Sagas

@@ -355,7 +355,9 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
     return {
         **provider.endpoints(sign_in, log, seconds=world.seconds, sleep=world.sleep),
         **again.endpoints(reprovision, reports, log, seconds=world.seconds, sleep=world.sleep),
-        **invitations.endpoints(parts.elsewhere.invited.find, parts.elsewhere.wordings.of, clock, world.aside),
+        **invitations.endpoints(
+            parts.elsewhere.invited.find, parts.elsewhere.wordings.of, clock, parts.elsewhere.beside
+        ),
     }
 
 

@@ -17,7 +17,7 @@ import pytest
 import trustme
 import zxingcpp
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from lxml import html
 from PIL import Image
 
@@ -45,7 +45,7 @@ class FreePort(Controller):
 
     def _trigger_server(self) -> None:
         self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]  # the library's own
 
 
 class Mailbox:
@@ -56,7 +56,7 @@ class Mailbox:
         self.says = "250 Taken"
         self.users: list[str] = []
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 - the library's own name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if not address.startswith("nobody"):
@@ -64,7 +64,9 @@ class Mailbox:
             return "250 OK"
         return "550 No such mailbox"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802 - the library's own name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         if self.says.startswith("250"):
             assert isinstance(envelope.content, bytes)
             found = message_from_bytes(envelope.content, policy=policy.default)
@@ -78,25 +80,30 @@ def authority() -> trustme.CA:
 
 
 @contextmanager
-def receiving(authority: trustme.CA, folder: Path, security: Security = Security.STARTTLS) -> Iterator[tuple[Mailbox, Smtp]]:
+def receiving(
+    authority: trustme.CA, folder: Path, security: Security = Security.STARTTLS
+) -> Iterator[tuple[Mailbox, Smtp]]:
     """A mail server on loopback with a certificate of its own, and the settings that reach it."""
     box = Mailbox()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
 
-    def knows(server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: Any) -> AuthResult:
+    def knows(server: SMTP, session: Session, envelope: Envelope, mechanism: str, login: LoginPassword) -> AuthResult:
         box.users.append(login.login.decode())
         return AuthResult(success=login.password == b"right")
 
     extra: dict[str, Any] = {"authenticator": knows, "auth_require_tls": security is Security.STARTTLS}
     if security is Security.STARTTLS:
         extra |= {"tls_context": context, "require_starttls": True}
-    over_tls = {"ssl_context": context} if security is Security.TLS else {}
+    over_tls: dict[str, Any] = {"ssl_context": context} if security is Security.TLS else {}
     server = FreePort(box, hostname="127.0.0.1", port=0, **over_tls, **extra)
     server.start()
     try:
-        yield box, Smtp("localhost", SENDER, server.port, security=security, ca_file=str(folder / "ca.pem"), timeout_s=5)
+        yield (
+            box,
+            Smtp("localhost", SENDER, server.port, security=security, ca_file=str(folder / "ca.pem"), timeout_s=5),
+        )
     finally:
         server.stop()
 
@@ -366,11 +373,11 @@ def world_of(folder: Path) -> Iterator[Posting]:
 
 
 def no_tenants(app: str) -> tuple[Any, Callable[[str], str]]:
-    class None_:
+    class NoTenants:
         def get(self, cloud_id: str) -> Tenant:
             return Tenant(cloud_id)
 
-    return None_(), lambda cloud_id: app
+    return NoTenants(), lambda cloud_id: app
 
 
 def fields(settings: Smtp) -> dict[str, Any]:
@@ -380,5 +387,3 @@ def fields(settings: Smtp) -> dict[str, Any]:
 def text_of(message: EmailMessage, subtype: str) -> str:
     (part,) = [part for part in message.walk() if part.get_content_type() == f"text/{subtype}"]
     return str(part.get_content())
-
-

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import zxingcpp
@@ -30,6 +30,7 @@ from tests.world_newcomers import Onboarding
 
 NAMES = {"EXAMPLE": "Lines & Co"}
 PATH = "/invite/{token}"
+T = TypeVar("T")
 
 
 class World(Onboarding):
@@ -38,7 +39,9 @@ class World(Onboarding):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.has_tenant(
-            Tenant("EXAMPLE", onboarding=ByInvitation(), inviting=Inviting(scheme="acme", support="Call 0800-HELP\n<b>"))
+            Tenant(
+                "EXAMPLE", onboarding=ByInvitation(), inviting=Inviting(scheme="acme", support="Call 0800-HELP\n<b>")
+            )
         )
         self.down = False
         wordings = Wordings(self.tenants, lambda cloud_id: NAMES.get(cloud_id, ""))
@@ -58,7 +61,7 @@ class World(Onboarding):
         return self.loop.run(answered(self, token, method))
 
 
-async def here(work: Callable[..., Any], /, *arguments: Any) -> Any:
+async def here(work: Callable[..., T], /, *arguments: object) -> T:
     return work(*arguments)
 
 
@@ -128,7 +131,9 @@ def test_the_page_keeps_to_itself(world: World) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     page = html.fromstring(body)
-    assert page.xpath("//script|//link|//img|//iframe|//form|//*[@src]|//*[@style]|//@*[starts-with(name(),'on')]") == []
+    assert (
+        page.xpath("//script|//link|//img|//iframe|//form|//*[@src]|//*[@style]|//@*[starts-with(name(),'on')]") == []
+    )
     assert "http" not in body
 
 
@@ -140,7 +145,9 @@ def test_what_is_over_is_said_and_shows_no_token(world: World) -> None:
     world.invitations.again("EXAMPLE", "o")
     begun = world.invited("b")
     world.invitation_store.claim(begun.invitation.id, "x", 0, world.clock.now_s())
-    shown = {name: world.page(made.token.reveal()) for name, made in (("used", used), ("revoked", revoked), ("old", old))}
+    shown = {
+        name: world.page(made.token.reveal()) for name, made in (("used", used), ("revoked", revoked), ("old", old))
+    }
     shown["begun"] = world.page(begun.token.reveal())
     world.clock.time_s += 8 * 86400
     shown["expired"] = world.page(expired.token.reveal())
@@ -167,7 +174,7 @@ def test_what_is_over_is_said_and_shows_no_token(world: World) -> None:
 
 def rows(world: World) -> list[Any]:
     with world.database.begin() as connection:
-        return connection.exec_driver_sql("SELECT * FROM invitation").fetchall()
+        return list(connection.exec_driver_sql("SELECT * FROM invitation").fetchall())
 
 
 def decoded(answer: Answer) -> str:

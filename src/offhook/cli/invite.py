@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
@@ -15,6 +14,7 @@ from typer.core import TyperGroup
 from offhook.cli import invite_csv, invite_sheet, invite_view
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, print_object, reported
+from offhook.cli.invite_words import LastsOption, UrlOption, seconds
 from offhook.cli.options import (
     CloudIdArgument,
     DataOption,
@@ -62,25 +62,12 @@ _SETTINGS: Final = examples(
     "offhook invite settings EXAMPLE --scheme acme --support 'Call 0800 123, or mail help@example.com.'",
     "offhook invite settings EXAMPLE --expires 14d --json",
 )
-_UNITS: Final = {"m": 60, "h": 3600, "d": 86400}
-_PERIOD: Final = re.compile(r"([0-9]{1,6})([mhd])")
 
-LastsOption: TypeAlias = Annotated[
-    str | None, typer.Option("--expires", help="How long it is good: 30m, 12h, 7d.", metavar="TIME")
-]
 MailOption: TypeAlias = Annotated[str, typer.Option("--mail", help="Mail it to this address.", metavar="ADDRESS")]
 QrOption: TypeAlias = Annotated[
     Path | None, typer.Option("--qr", help="Write the QR code to this file (.png or .svg).", metavar="FILE")
 ]
 PrintOption: TypeAlias = Annotated[bool, typer.Option("--print", help="Draw the QR code here.")]
-UrlOption: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        "--public-url",
-        help="How phones reach the provider service; left out, public_url of connections.toml.",
-        metavar="URL",
-    ),
-]
 
 
 @app.command(epilog=_TO)
@@ -109,7 +96,9 @@ def to(
         _hand_out(desk, made, "Invited", public_url, qr, draw=print_, json=json)
 
 
-@app.command(epilog=examples("offhook invite resend ann@EXAMPLE", "offhook invite resend ann@EXAMPLE --mail a@b.example"))
+@app.command(
+    epilog=examples("offhook invite resend ann@EXAMPLE", "offhook invite resend ann@EXAMPLE --mail a@b.example")
+)
 def resend(
     who: UserArgument,
     mail: MailOption = "",
@@ -202,16 +191,6 @@ def settings(
 
 app.command("csv", epilog=invite_csv.EXAMPLES)(invite_csv.csv_)
 app.command("sheet", epilog=invite_sheet.EXAMPLES)(invite_sheet.sheet)
-
-
-def seconds(words: str | None) -> int:
-    """A period such as 7d; 0 when none is given. Raises Misused."""
-    if words is None:
-        return 0
-    found = _PERIOD.fullmatch(words.strip())
-    if found is None:
-        raise Misused(f"--expires takes 30m, 12h or 7d, and not {words[:40]!r}.")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def _attributes(words: list[str]) -> dict[str, str]:

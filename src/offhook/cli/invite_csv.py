@@ -20,6 +20,7 @@ from rich.progress import track
 from offhook.cli import asking, invite_view
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Exit, Misused, brief, plain, print_object, reported
+from offhook.cli.invite_words import LastsOption, UrlOption, seconds
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, author, cloud_id, examples
 from offhook.core.errors import Invalid
 from offhook.core.secret import Discreet
@@ -59,18 +60,14 @@ class Line(Discreet, frozen=True):
 def csv_(
     app_id: CloudIdArgument,
     file: Annotated[Path, typer.Argument(help="The CSV file; - is standard input.", metavar="FILE")],
-    expires: Annotated[
-        str | None, typer.Option("--expires", help="How long they are good: 30m, 12h, 7d.", metavar="TIME")
-    ] = None,
+    expires: LastsOption = None,
     again: Annotated[
         bool, typer.Option("--again", help="Also those who were invited already, or have signed in.")
     ] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write what became of each line, with its link, to this file.", metavar="FILE")
     ] = None,
-    public_url: Annotated[
-        str, typer.Option("--public-url", help="How phones reach the provider service.", metavar="URL")
-    ] = "",
+    public_url: UrlOption = "",
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -80,8 +77,6 @@ def csv_(
     others are invited. A file that was interrupted is simply given again: who was invited is passed over. The report
     has links, so nobody else should read it; it goes on where it was.
     """
-    from offhook.cli.invite import seconds
-
     with reported(as_json=json), open_desk(data) as desk, ExitStack() as stack:
         named = cloud_id(app_id)
         desk.tenants.get(named)

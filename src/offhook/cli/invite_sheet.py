@@ -16,6 +16,7 @@ from rich.progress import track
 from offhook.cli import invite_view
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, brief, plain, print_object, reported
+from offhook.cli.invite_words import LastsOption, UrlOption, seconds
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, author, cloud_id, examples
 from offhook.core.errors import Conflict, NotFound
 from offhook.provider.invitation import State
@@ -49,13 +50,9 @@ def sheet(
         list[Path] | None,
         typer.Option(help="A TrueType font; a further one for letters that it lacks.", metavar="FILE"),
     ] = None,
-    expires: Annotated[
-        str | None, typer.Option("--expires", help="How long they are good: 30m, 12h, 7d.", metavar="TIME")
-    ] = None,
+    expires: LastsOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")] = False,
-    public_url: Annotated[
-        str, typer.Option("--public-url", help="How phones reach the provider service.", metavar="URL")
-    ] = "",
+    public_url: UrlOption = "",
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -64,7 +61,6 @@ def sheet(
     Every card is a new invitation, so links that were given out before are good no more. Without names, all users of
     the Cloud ID get one who have no phone yet.
     """
-    from offhook.cli.invite import seconds
     from offhook.mail.sheet import Fonts, draw
 
     with reported(as_json=json), open_desk(data) as desk:

@@ -13,10 +13,10 @@ from typing import Final
 import segno
 from fontTools.ttLib import TTFont, TTLibError
 from fpdf import FPDF
-from fpdf.enums import XPos, YPos
+from fpdf.enums import MethodReturnValue, WrapMode, XPos, YPos
 
 from offhook.core.errors import Invalid
-from offhook.core.secret import Discreet
+from offhook.core.secret import Discreet, Secret
 from offhook.mail.letters import said
 from offhook.provider.invitation import Ticket, Wording
 
@@ -28,8 +28,13 @@ PADDING: Final = 4.0
 COLUMNS: Final = 2
 QUIET_ZONE: Final = 4
 DOT: Final = 8
-MAX_NAME: Final = 80
+FOOT: Final = 7.0
+GAP: Final = 0.6
+POINT: Final = 0.3528
+LEADING: Final = 1.22
 MAX_LINES: Final = 2
+# A name of more letters does not fit into a line in large type.
+LONG: Final = 24
 # What stands for a letter that no font has.
 BLANKS: Final = "□?"
 _PLACES: Final = (
@@ -134,47 +139,70 @@ class _Sheet:
         pdf.rect(left, top, self._width, CARD_HEIGHT)
         pdf.set_dash_pattern()
         pdf.image(_code(card.ticket.app_link.reveal()), x=left + 2, y=top + 3, w=CODE, h=CODE, alt_text="QR code")
-        self._line(left + 2, top + CODE + 2.5, CODE, "Scan with the app", 8, align="C")
         x, width = left + CODE + PADDING, self._width - CODE - 2 * PADDING
         pdf.set_xy(x, top + PADDING)
-        self._lines(x, width, self._wording.app, 9, grey=90)
-        self._lines(x, width, card.name or card.ticket.username, 13)
-        if card.name:
-            self._lines(x, width, card.ticket.username, 9)
-        self._lines(x, width, f"Cloud ID {card.ticket.cloud_id}", 8, grey=90)
-        self._lines(x, width, f"Password {card.ticket.token.reveal()}", 8, most=3)
-        if card.ticket.page:
-            self._lines(x, width, card.ticket.page.reveal(), 7, most=4, link=True)
-        self._line(x, top + CARD_HEIGHT - 6.5, width, f"For one phone, until {said(card.ticket.expires_s)}", 7)
-
-    def _line(self, x: float, y: float, width: float, text: str, size: float, *, align: str = "L") -> None:
-        self.pdf.set_font(self._family, size=size)
-        self.pdf.set_text_color(90)
-        self.pdf.set_xy(x, y)
-        self.pdf.cell(width, 4, self._fonts.drawable(text), align=align)
+        bottom, ticket = top + CARD_HEIGHT - FOOT, card.ticket
+        self._lines(x, width, bottom, self._wording.app, 9, grey=90, most=1)
+        self._lines(x, width, bottom, card.name or ticket.username, 12, most=2)
+        if card.name or len(ticket.username) > LONG:
+            # Whoever types needs all of it.
+            self._lines(x, width, bottom, ticket.username, 8 if len(ticket.username) <= 3 * LONG else 6, whole=True)
+        self._lines(x, width, bottom, f"Cloud ID {ticket.cloud_id}", 8, grey=90, most=2)
+        self._lines(x, width, bottom, "Password", 8, grey=90)
+        for half in in_two(ticket.token):
+            self._lines(x, width, bottom, half, 8, whole=True)
+        if ticket.page:
+            self._lines(x, width, bottom, ticket.page.reveal(), 6.5, whole=True, link=True)
+        pdf.set_font(self._family, size=7)
+        pdf.set_text_color(60)
+        pdf.set_xy(left + PADDING, top + CARD_HEIGHT - FOOT)
+        foot = f"Scan with the app: for one phone, until {said(ticket.expires_s)}"
+        pdf.cell(self._width - 2 * PADDING, FOOT - 2, self._fonts.drawable(foot))
 
     def _lines(
-        self, x: float, width: float, text: str, size: float, *, grey: int = 0, most: int = MAX_LINES, link: bool = False
+        self,
+        x: float,
+        width: float,
+        bottom: float,
+        text: str,
+        size: float,
+        *,
+        grey: int = 0,
+        most: int = MAX_LINES,
+        whole: bool = False,
+        link: bool = False,
     ) -> None:
-        """Some lines at the pen, cut where there is no more room; the pen goes below them."""
+        """Some lines at the pen, which goes below them: a text is cut where there are too many, or whole or not there.
+
+        What is not there, since another one took its room, is in the code.
+        """
         pdf, shown = self.pdf, self._fonts.drawable(text)
         pdf.set_font(self._family, size=size)
         pdf.set_text_color(grey)
         pdf.set_x(x)
-        height = size * 0.3528 * 1.25
-        lines = pdf.multi_cell(width, height, shown, dry_run=True, output="LINES", align="L", wrapmode="CHAR")
-        for number, line in enumerate(lines[:most]):
-            cut = f"{line[:-1]}…" if number == most - 1 and len(lines) > most and not link else line
+        height = size * POINT * LEADING
+        lines = self._broken(width, shown, WrapMode.CHAR if link else WrapMode.WORD)
+        if whole and pdf.get_y() + len(lines) * height > bottom:
+            return
+        for number, line in enumerate(lines if whole else lines[:most]):
+            cut = not whole and number == most - 1 and len(lines) > most
             pdf.set_x(x)
-            pdf.cell(
-                width,
-                height,
-                self._fonts.drawable(cut),
-                new_x=XPos.LEFT,
-                new_y=YPos.NEXT,
-                link=text if link else "",
-            )
-        pdf.set_y(pdf.get_y() + 1)
+            words = self._fonts.drawable(f"{line[:-1]}…") if cut else line
+            pdf.cell(width, height, words, new_x=XPos.LEFT, new_y=YPos.NEXT, link=text if link else "")
+        pdf.set_y(pdf.get_y() + GAP)
+
+    def _broken(self, width: float, text: str, mode: WrapMode) -> list[str]:
+        """The lines of a text in the present font."""
+        lines = self.pdf.multi_cell(width, 1, text, dry_run=True, output=MethodReturnValue.LINES, wrapmode=mode)
+        assert isinstance(lines, list)
+        return lines
+
+
+def in_two(token: Secret) -> tuple[str, str]:
+    """A token on two lines, each of whole groups."""
+    groups = token.reveal().split("-")
+    half = (len(groups) + 1) // 2
+    return f"{'-'.join(groups[:half])}-", "-".join(groups[half:])
 
 
 def _code(text: str) -> io.BytesIO:

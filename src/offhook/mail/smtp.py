@@ -62,7 +62,9 @@ class SmtpMailer:
             if settings.reply_to:
                 message["Reply-To"] = Address(addr_spec=settings.reply_to)
         except (ValueError, MessageError):
-            raise Unavailable("The sender under [mail] in connections.toml is no address, or its name no name.") from None
+            raise Unavailable(
+                "The sender under [mail] in connections.toml is no address, or its name no name."
+            ) from None
         # Of the key alone, so that a mailbox knows one that comes twice, and with nothing of what it holds.
         message["Message-ID"] = f"<{sha256(key.encode()).hexdigest()[:32]}@{self._domain or 'offhook.invalid'}>"
         # Nobody's out-of-office note is to come back.

@@ -238,4 +238,3 @@ def read_token(typed: str) -> Secret | None:
 def hashed_form(token: Secret) -> Secret:
     """What the keyed hash of a token is made of, apart from all other tokens."""
     return Secret(f"invitation|{token.reveal()}")
-

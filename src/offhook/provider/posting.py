@@ -100,4 +100,3 @@ class MailedCodes:
         except NotFound:
             mode = None
         return (mode.code_s if isinstance(mode, SignUp) else CODE_S) // 60
-

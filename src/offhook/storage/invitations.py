@@ -64,12 +64,10 @@ class InvitationStore:
         with self._database.begin() as connection:
             for one in invitations:
                 theirs = _of_user(one.cloud_id, username_key(one.username))
-                newest: int = connection.scalar(sa.select(sa.func.coalesce(sa.func.max(table.c.version), 0)).where(theirs))
+                newest = connection.scalar(sa.select(sa.func.max(table.c.version)).where(theirs))
                 still_open = sa.and_(theirs, _OPEN, _ACTIVATED == 0)
-                connection.execute(
-                    sa.update(table).where(still_open).values(replaced_s=one.created_s, **_NO_MAIL)
-                )
-                new = msgspec.structs.replace(one, version=newest + 1)
+                connection.execute(sa.update(table).where(still_open).values(replaced_s=one.created_s, **_NO_MAIL))
+                new = msgspec.structs.replace(one, version=(newest or 0) + 1)
                 connection.execute(sa.insert(table).values(_write(new)))
                 kept.append(new)
         return kept

@@ -6,10 +6,9 @@ import base64
 import io
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import jinja2
 import segno
@@ -27,6 +26,7 @@ from offhook.provider.invitation import (
     read_token,
 )
 from offhook.provider.ports import Clock
+from offhook.provider.sagas import Aside
 from offhook.web.http import Answer, Call, Handler
 
 QUIET_ZONE: Final = 4
@@ -53,50 +53,59 @@ _WHY: Final = {REVOKED: "revoked", OLD: "replaced", EXPIRED: "expired"}
 _STATUS: Final = {"": 200, "unknown": 404, "unavailable": 503}
 
 
-class Aside(Protocol):
-    """Does work beside the event loop."""
-
-    async def __call__(self, work: Callable[..., Any], /, *arguments: Any) -> Any:  # noqa: ANN401 - whatever it gives
-        """What the work gives."""
-
-
 def endpoints(
     find: Callable[[Secret], Invitation | None], wording: Callable[[str], Wording], clock: Clock, aside: Aside
 ) -> dict[str, Handler]:
     """The handler by its path; `find` and `wording` wait for the database, and may raise Unavailable."""
-    pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_PAGES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    return {INVITATION_PATH: partial(_page, pages, find, wording, clock, aside)}
+    return {INVITATION_PATH: _Door(find, wording, clock, aside).page}
 
 
-async def _page(
-    pages: jinja2.Environment,
-    find: Callable[[Secret], Invitation | None],
-    wording: Callable[[str], Wording],
-    clock: Clock,
-    aside: Aside,
-    call: Call,
-) -> Answer:
-    if call.method not in {"GET", "HEAD"}:
-        return Answer(405, {"Allow": "GET, HEAD", "Cache-Control": "no-store"})
-    typed = call.parameters.get("token", "")
-    token = read_token(typed)
-    if token is None:
-        return _answer(pages, None, {}, "unknown")
-    try:
-        found: Invitation | None = await aside(find, token)
-        words: Wording | None = None if found is None else await aside(wording, found.cloud_id)
-    except Unavailable as error:
-        return _answer(pages, None, {}, "unavailable", {"Retry-After": str(error.retry_after_s)})
-    if found is None or words is None:
-        return _answer(pages, None, {}, "unknown")
-    # Whether the phone that came with it may repeat is for the sign-in to say: nobody knows here which one this is.
-    begun = bool(found.used_s) and not found.activated_s
-    why = found.objection(clock.now_s(), found.used_by if begun else None)
-    if why:
-        return _answer(pages, words, {}, _WHY.get(why, "used"))
-    return _answer(pages, words, _shown(found, words, typed) | {"begun": begun})
+class _Door:
+    """Looks an invitation up, and shows its page."""
+
+    def __init__(
+        self, find: Callable[[Secret], Invitation | None], wording: Callable[[str], Wording], clock: Clock, aside: Aside
+    ) -> None:
+        self._find, self._wording, self._clock, self._aside = find, wording, clock, aside
+        self._pages = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_PAGES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        )
+
+    async def page(self, call: Call) -> Answer:
+        """The page of the token in the path."""
+        if call.method not in {"GET", "HEAD"}:
+            return Answer(405, {"Allow": "GET, HEAD", "Cache-Control": "no-store"})
+        typed = call.parameters.get("token", "")
+        token = read_token(typed)
+        if token is None:
+            return self._answer(None, "unknown")
+        try:
+            found: Invitation | None = await self._aside(self._find, token)
+            words: Wording | None = None if found is None else await self._aside(self._wording, found.cloud_id)
+        except Unavailable as error:
+            return self._answer(None, "unavailable", headers={"Retry-After": str(error.retry_after_s)})
+        if found is None or words is None:
+            return self._answer(None, "unknown")
+        # Whether the phone that came with it may repeat is for the sign-in to say: nobody knows here which one this is.
+        begun = bool(found.used_s) and not found.activated_s
+        why = found.objection(self._clock.now_s(), found.used_by if begun else None)
+        if why:
+            return self._answer(words, _WHY.get(why, "used"))
+        return self._answer(words, "", _shown(found, words, typed) | {"begun": begun})
+
+    def _answer(
+        self,
+        words: Wording | None,
+        why: str,
+        shown: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        known = {"app": words.app if words else "", "support": words.support if words else ""}
+        language = words.language if words and (_PAGES / words.language).is_dir() else ENGLISH
+        page = self._pages.get_template(f"{language}/invitation.html").render(
+            {"begun": False, **known, **(shown or {}), "why": why, "style": _STYLE}
+        )
+        return Answer(_STATUS.get(why, 410), {**HEADERS, **(headers or {})}, page.encode())
 
 
 def _shown(found: Invitation, words: Wording, typed: str) -> dict[str, Any]:
@@ -126,18 +135,3 @@ def said(moment_s: int) -> str:
     """A time for people, to the minute."""
     moment = datetime.fromtimestamp(moment_s, UTC)
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
-
-
-def _answer(
-    pages: jinja2.Environment,
-    words: Wording | None,
-    shown: Mapping[str, Any],
-    why: str = "",
-    headers: Mapping[str, str] | None = None,
-) -> Answer:
-    known = {"app": words.app if words else "", "support": words.support if words else ""}
-    language = words.language if words and (_PAGES / words.language).is_dir() else ENGLISH
-    page = pages.get_template(f"{language}/invitation.html").render(
-        {**known, **shown, "why": why, "style": _STYLE, "begun": shown.get("begun", False)}
-    )
-    return Answer(_STATUS.get(why, 410), {**HEADERS, **(headers or {})}, page.encode())
