@@ -28,7 +28,7 @@ def test_who_is_invited_by_mail_signs_in(tmp_path: Path) -> None:
     shell.does("tenant", "create", "EXAMPLE")
     shell.does("onboarding", "invitation", "EXAMPLE")
     shell.does("app", "create", "EXAMPLE", "--name", "Lines & Co")
-    shell.does("app", "publish", "EXAMPLE")
+    shell.does("app", "publish", "EXAMPLE", "--yes")
     with receiving(trustme.CA(), tmp_path, Security.STARTTLS) as (box, settings):
         connect(tmp_path, port=1)
         late = shell.types("invite", "bob@EXAMPLE", "--mail", "bob@example.com")
