@@ -8,13 +8,18 @@ from pathlib import Path
 
 from offhook.core.errors import Refused, Unavailable
 from offhook.core.secret import Secret
+from offhook.provider.directory import Directory
+from offhook.provider.doctor import Doctor
 from offhook.provider.hooks import Wish
 from offhook.provider.invitations import Invitations, Invited
 from offhook.provider.limits import Attempts, Limits
 from offhook.provider.lineatsignin import LineAtSignIn
 from offhook.provider.making import Making, Pace
+from offhook.provider.numberdoctor import NumberCheck
+from offhook.provider.numbering import Numbering
 from offhook.provider.numbers import Pool, Range
 from offhook.provider.onboarding import AnyOnboarding, ByUpstream, NumberFrom
+from offhook.provider.passwords import hash_password
 from offhook.provider.reception import Reception
 from offhook.provider.saga import Activate, CallHook, Enter, MakeSip, Patience, TakeNumber
 from offhook.provider.sagas import Sagas
@@ -140,6 +145,9 @@ class Onboarding(Provider):
             chance=self.dice,
             patience=Patience(for_s=60, tries=3),
         )
+        directory = Directory(self.subscribers, self.tenants, self.sealer, hash_password, self.dice, self.clock)
+        numbering = Numbering(self.numbers, self.tenants, self.subscribers, directory, self.clock)
+        self.doctor = Doctor({"numbers": NumberCheck(numbering, self.sagas.store)})
         self.vouchers = Vouchers(self.vouch_store, lambda author: SubscriberStore(self.database, author), self.clock)
         self.refresh = Refresh(self.vouch_store, self.vouchers, self.tenants, self.upstreams.get, self.clock)
         attempts = Attempts(limits)

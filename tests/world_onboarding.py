@@ -29,7 +29,7 @@ from offhook.storage.sagas import PendingUsers, SagaStore
 from tests.world_provider import Provider
 from tests.world_sip import SIP, Killed, SipWorld, Trouble, TroubledStore
 
-PATIENCE = Patience(for_s=600, tries=4, most_s=60)
+PATIENCE = Patience(for_s=40, tries=2, most_s=20)
 STEPS: tuple[AnyStep, ...] = (Enter(), TakeNumber("main"), MakeSip(), CallHook("crm"), Activate())
 NUMBERS = Range.parse("10000-29999")
 

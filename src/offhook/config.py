@@ -40,11 +40,6 @@ class DataFolder(msgspec.Struct, frozen=True):
         """The folder of the theme packages, named by digest."""
         return self.path / "themes"
 
-    @property
-    def connections(self) -> Path:
-        """The file that says which other systems there are, and how to reach them."""
-        return self.path / "connections.toml"
-
     def make(self) -> DataFolder:
         """Make what is missing, readable for nobody else."""
         try:

@@ -35,6 +35,7 @@ from offhook.provider.fleetguard import FleetGuard
 from offhook.provider.guarding import Guarding
 from offhook.provider.imports import Importer
 from offhook.provider.installs import Installs
+from offhook.provider.keyring import Keyring, Reloading
 from offhook.provider.limits import Attempts
 from offhook.provider.lineatsignin import LineAtSignIn
 from offhook.provider.passwords import HashPool, hash_password
@@ -58,6 +59,7 @@ from offhook.storage.installs import InstallStore
 from offhook.storage.life import LifeStore, SightingStore
 from offhook.storage.policies import PolicyStore
 from offhook.storage.population import PopulationStore
+from offhook.storage.resealing import SealedTexts
 from offhook.storage.rulings import RulingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
@@ -117,8 +119,8 @@ class Parts:
     ) -> None:
         self.database, self.author = database, author
         self.clock, self.chance = clock or SystemClock(), chance or SystemChance()
-        keys = keyfiles.sealing_keys(folder.keys)
-        self.sealer = Sealer(keys.current, keys.keys, self.chance)
+        self.key_file = keyfiles.SealingFile(folder.keys)
+        self.sealer = Sealer(*self.key_file.read(), self.chance, self.key_file.read)
         self.signing_key = keyfiles.portal_key(folder.keys)
         self.tokens = KeyedHash(keyfiles.pepper(folder.keys))
         self.tenants, self.served_tenants = TenantStore(database, self.clock), ServedTenants(database)
@@ -131,7 +133,7 @@ class Parts:
         self.sightings = Sightings(SightingStore(database))
         self.elsewhere = Elsewhere(
             database,
-            connections.read(folder.connections),
+            connections.read(folder.path / connections.FILE),
             subscribers=self.subscribers,
             tenants=self.tenants,
             sealer=self.sealer,
@@ -179,6 +181,7 @@ class Desk:
         )
         self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
         self.doctor, self.connections = parts.elsewhere.doctor(), parts.elsewhere.connections
+        self.keyring = Keyring(parts.key_file, SealedTexts(parts.database), parts.sealer, parts.clock)
         self.rotation = SipRotation(parts.elsewhere.register, parts.subscribers, parts.tenants, parts.clock)
         self.numbering, self.onboarding, self.clock = parts.elsewhere.numbering, parts.elsewhere.onboarding, parts.clock
         self.invitations, self.elsewhere = parts.elsewhere.invitations, parts.elsewhere
@@ -189,6 +192,7 @@ class Desk:
             composer=parts.composer,
             rulings=parts.rulings,
             portal=Bases(parts),
+            accounts=parts.elsewhere.register,
         )
 
     def host_of(self, tenant: Tenant) -> str:
@@ -276,7 +280,7 @@ def service(
         stack.enter_context(_flushing(parts.sightings, log))
         stack.callback(parts.elsewhere.beside.close)
         parts.elsewhere.public_url = parts.elsewhere.public_url or serving.public_url
-        chores = parts.elsewhere.chores()
+        chores = {**parts.elsewhere.chores(), "keys": Reloading(parts.sealer, parts.clock)}
         stack.enter_context(rounds(chores, lambda chore, why: log("chore.failed", chore=chore, reason=why)))
         handlers = handlers_of(parts, passwords, serving.public_url, log, rooms)
         yield Server(application(handlers, serving.proxies, log), serving, log, folder.path / "tls")

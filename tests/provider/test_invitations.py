@@ -231,6 +231,32 @@ def test_who_came_in_and_was_removed_is_not_made_again(world: Onboarding) -> Non
     assert (answer.status, said(answer), world.users()) == (403, tokens.GONE, [])
 
 
+def test_of_whom_is_removed_invitations_say_no_more(world: Onboarding) -> None:
+    """Neither their address nor what was known of them; a mail that waits is not sent; one of before makes nobody."""
+    first = invited(world)
+    world.has_user("ann@EXAMPLE")
+    second = invited(world, address="ann@example.com", attributes={"name": "Ann Lee"})
+
+    world.subscribers.remove("EXAMPLE", "ann", 5)
+
+    kept = world.invitations.newest("EXAMPLE", "ann")
+    assert (kept.address, kept.attributes, kept.sealed) == ("", {}, "")
+    assert world.invitation_store.due(world.clock.now_s(), 9) == []
+    assert [said(comes(world, one)) for one in (first, second)] == [tokens.GONE] * 2
+    assert world.users() == []
+
+
+def test_what_is_long_over_is_forgotten(world: Onboarding) -> None:
+    """When somebody else is invited."""
+    invited(world)
+    world.clock.time_s += 500 * 86400
+
+    invited(world, "bob")
+
+    with pytest.raises(NotFound):
+        world.invitations.newest("EXAMPLE", "ann")
+
+
 def test_a_closed_cloud_id_makes_nobody(world: Onboarding) -> None:
     """Not even for an invitation of the time when it was open."""
     made = invited(world)

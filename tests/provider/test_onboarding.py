@@ -100,6 +100,19 @@ def asked(username: str, password: str) -> dict[str, str]:
     return {"cloud_id": "EXAMPLE", "cloud_username": username, "cloud_password": password}
 
 
+def test_a_secret_of_the_upstream_is_not_kept(world: Onboarding) -> None:
+    """What is one by its name becomes no attribute, and stands nowhere in the database."""
+    world.opens()
+    world.people.has("ann", "right", mail="a@example.com", userPassword="ThisIsSecret")
+
+    account(world.signs_in("ann", "right"))
+
+    world.database.close()
+    kept = b"".join(file.read_bytes() for file in world.database.path.parent.glob("provider.sqlite3*"))
+    assert b"a@example.com" in kept
+    assert b"ThisIsSecret" not in kept
+
+
 def test_all_names_of_a_user_lead_to_the_same_one(world: Onboarding) -> None:
     """It is the upstream's name for them that counts, not what was typed."""
     world.opens()
@@ -319,6 +332,74 @@ def test_a_removed_user_gives_their_number_back(world: Onboarding) -> None:
     assert again["number"] == "202"
 
 
+def test_the_hooks_of_a_removed_user_take_back_what_they_did(world: Onboarding) -> None:
+    """It is written down with the removal, and done when the system answers; also for one who is being made."""
+    world.opens(None, "crm")
+    world.people.has("ann")
+    world.people.has("bob")
+    account(world.signs_in("ann", "right"))
+
+    def away(wish: Wish) -> None:
+        raise Unavailable("Away.")
+
+    world.crm.trouble = away
+    assert world.signs_in("bob", "right").status == 503
+    for name in ("ann", "bob"):
+        world.subscribers.remove("EXAMPLE", name, world.clock.now_s())
+    world.sagas.resume()
+    there = dict(world.crm.mailboxes)
+    world.crm.trouble = lambda wish: None
+    for _ in range(3):
+        world.clock.time_s += 400
+        world.sagas.resume()
+
+    assert there == {"ann@EXAMPLE": 1}
+    assert world.crm.mailboxes == {"ann@EXAMPLE": 0, "bob@EXAMPLE": 0}
+    assert world.crm.wishes[-1][0].undo
+    assert next(wish.attributes["mailbox"] for wish, _ in world.crm.wishes if wish.undo and wish.username == "ann")
+    assert world.sagas.store.stuck(world.clock.now_s()) == []
+    assert world.numbers.stocks("EXAMPLE", world.clock.now_s())[0].free == 2
+
+
+ASSIGN = "`offhook numbers assign 203 ann@EXAMPLE`, or change the user."
+
+
+def test_the_doctor_compares_numbers_with_users(world: Onboarding) -> None:
+    """Each difference in words; what can be is mended, the pool's record being the right one."""
+    world.opens()
+    for name in ("ann", "bob"):
+        world.people.has(name)
+        account(world.signs_in(name, "right"))
+    assert list(world.doctor.examine()) == []
+    ann, bob = (world.subscribers.get("EXAMPLE", name) for name in ("ann", "bob"))
+    world.subscribers.replace(msgspec.structs.replace(ann, attributes={"number": "203"}))
+    world.subscribers.replace(msgspec.structs.replace(bob, attributes={}))
+    world.has_user("eve@EXAMPLE", attributes={"number": ""})
+    with world.database.begin() as connection:
+        connection.exec_driver_sql("UPDATE number SET subscriber_id = 99 WHERE number = '202'")
+
+    found = [(one.place, one.text, one.remedy) for one in world.doctor.examine()]
+    mended = [(one.place, one.mended) for one in world.doctor.examine(mend=True)]
+    left = list(world.doctor.examine(mend=True))
+
+    assert found == [
+        ("201", "is given to ann@EXAMPLE, whose number says 203.", "write it into the user's record"),
+        ("202", "is given to a user who is not there.", "give it back"),
+        (
+            "203",
+            f"is the number of ann@EXAMPLE, and is free in its pool. {ASSIGN}",
+            "",
+        ),
+        ("bob@EXAMPLE", "has no number from the pool main.", "give one"),
+        ("eve@EXAMPLE", "has no number from the pool main.", "give one"),
+    ]
+    assert mended[0] == ("201", True)
+    assert [one.mended for one in left] == [False]
+    assert "No number of the pool main" in left[0].text
+    numbers = {name: world.subscribers.get("EXAMPLE", name).attributes["number"] for name in ("ann", "bob", "eve")}
+    assert (numbers["ann"], len(set(numbers.values()))) == ("201", 3)
+
+
 # --- signing up ---
 
 
@@ -382,6 +463,26 @@ def test_a_code_is_good_for_one_device_and_some_time(world: Onboarding) -> None:
     assert (mine, other, late) == ([200, 200], 403, 403)
     assert guesses == [403] * 5
     assert world.signs_in("bob@mail.example", right).status == 403
+
+
+def test_a_screen_of_its_own_asks_for_a_code(world: Onboarding) -> None:
+    """At an address for that alone, which says so with 202, and only when it is asked to with POST."""
+    world.opens(SignUp())
+    form = urlencode({"cloud_id": "EXAMPLE", "cloud_username": "ann@mail.example"}).encode()
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    looked = world.call(Call("GET", "/prov/sign-up", form.decode()))
+    asked_for = world.call(Call("POST", "/prov/sign-up", "", headers, form))
+    by_path = world.call(Call("POST", "/prov/EXAMPLE/sign-up", "", headers, form))
+    given = code(world)
+    world.opens(Closed())
+    closed = world.call(Call("POST", "/prov/sign-up", "", headers, form))
+
+    assert [answer.status for answer in (looked, asked_for, by_path, closed)] == [405, 202, 202, 400]
+    assert "a code was sent" in said(asked_for)
+    assert len(world.postman.codes) == 2
+    world.opens(SignUp())
+    assert world.signs_in("ann@mail.example", given).status == 200
 
 
 def test_only_addresses_that_the_operator_wants(world: Onboarding) -> None:

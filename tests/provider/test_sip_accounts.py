@@ -10,7 +10,10 @@ import msgspec
 import pytest
 
 from offhook.core.errors import Conflict, Unavailable
-from offhook.provider.sipaccounts import Address
+from offhook.core.login import CloudId
+from offhook.provider.explain import Explain
+from offhook.provider.knownlines import KnownLines
+from offhook.provider.sipaccounts import Address, SipAccount
 from offhook.provider.sipregister import Rotating, Wanted
 from offhook.provider.tenant import Credential, PerWhom
 from tests.world_directory import directory_of
@@ -20,6 +23,13 @@ from tests.world_sip import SIP, SipWorld
 DOMAIN = SIP.domain
 PER_INSTALL = msgspec.structs.replace(SIP, accounts=PerWhom.INSTALL)
 NOT_KEPT = msgspec.structs.replace(PER_INSTALL, keep_passwords=False)
+
+
+class NoPortal:
+    """There is no app of the Cloud ID here."""
+
+    def base(self, cloud_id: str, editable: bool) -> None:
+        return None
 
 
 @pytest.fixture
@@ -403,3 +413,47 @@ def test_sip_credentials_as_the_key_of_the_phone(world: SipWorld) -> None:
 
     assert (lost.status, kept.status, after.status) == (200, 200, 304)
     assert registers(world, phone)
+
+
+def test_explain_tells_of_the_account_and_not_its_password(world: SipWorld) -> None:
+    """As the phone is told, with masks."""
+    provider = world.provider
+    phone = provider.phone()
+    explain = Explain(
+        subscribers=provider.subscribers,
+        tenants=provider.tenants,
+        composer=provider.composer,
+        rulings=provider.rulings,
+        portal=NoPortal(),
+        accounts=world.register,
+    )
+
+    explained = explain.account("johndow", CloudId("EXAMPLE"))
+
+    shown = {line.key: line.value for line in explained.lines}
+    assert shown["username"] == phone.account["username"]
+    assert shown["password"] == "********"
+
+
+def test_a_system_that_asks_us_finds_both_passwords_before_a_phone_is_told(world: SipWorld) -> None:
+    """While the new one is being set it is good already, and the one of before still is; who is suspended has none."""
+    provider, found = world.provider, list[SipAccount | None]()
+    phone = provider.phone()
+    address = Address(phone.account["username"], DOMAIN)
+    known = KnownLines(world.register, "berlin", provider.sealer)
+    world.trouble.before = lambda what: found.append(known.find(address)) if what == "sip.rotate" else None
+
+    world.register.rotate([world.entries()[0].id], Rotating.OVERLAP, provider.clock.now_s())
+    world.works(1)
+    during, after = found[0], known.find(address)
+    ringing = list(known.ringing(Address("+4930123", DOMAIN)))
+    provider.suspend(world.user())
+    suspended = known.find(address)
+
+    assert during is not None
+    assert after is not None
+    assert during.former is not None
+    assert during.former.reveal() == phone.account["password"]
+    assert (during.password, during.former) == (after.password, after.former)
+    assert ringing == [address]
+    assert suspended is None

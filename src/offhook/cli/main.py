@@ -45,6 +45,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "doctor": Entry("offhook.cli.doctor", "What differs between here and SIP systems and the like; mends it."),
     "explain": Entry("offhook.cli.explain", "What a user gets, key by key, and why."),
     "definitions": Entry("offhook.cli.definitions", "The web service definitions to paste into a portal."),
+    "keys": Entry("offhook.cli.keys", "The keys that seal secrets in the database: list, rotate, forget."),
     "portal-key": Entry("offhook.cli.portal_key", "The public key that apps pin."),
     "phone": Entry("offhook.cli.phone", "A phone: sign in, run, refresh, show, edit, log out."),
     "fleet": Entry("offhook.cli.fleet", "Thousands of phones against a server of yours: a load test."),

@@ -10,17 +10,18 @@ from offhook.core.errors import Invalid, NotFound
 from offhook.provider.change import Change
 from offhook.provider.doctor import Finding
 from offhook.provider.numbering import Numbering
-from offhook.provider.numbers import Kept, Stock, Use
+from offhook.provider.numbers import Kept, Stock, Use, Wanted
 from offhook.provider.onboarding import ByUpstream, SignUp
 from offhook.provider.ports import TenantStore
 from offhook.provider.sagas import SagaStore
-from offhook.provider.subscriber import State, Subscriber
+from offhook.provider.subscriber import State, Subscriber, username_key
 from offhook.provider.tenant import Tenant
 
 # A pool that is nearly empty is told of before somebody has to wait.
 FEW: Final = 0.05
 _GIVE_BACK: Final = "give it back"
 _AGREE: Final = "write it into the user's record"
+_GIVE: Final = "give one"
 
 
 class NumberCheck:
@@ -39,11 +40,16 @@ class NumberCheck:
                     if one.subscriber_id:
                         yield from self._of(one, users.get(one.subscriber_id))
                 yield from self._strangers(tenant, {one.number: one for one in kept}, users.values())
+                yield from self._without(tenant, users.values())
 
     def mend(self, finding: Finding) -> None:
         """As the port says: of two records, the pool's is the right one."""
         cloud_id, _, number = finding.name.partition(" ")
         numbering, now_s = self._numbering, self._numbering.clock.now_s()
+        if finding.remedy == _GIVE:
+            username, _, attribute = number.rpartition(" ")
+            self._give(numbering.tenants.get(cloud_id), username, attribute, now_s)
+            return
         kept = next(iter(numbering.store.kept(cloud_id, number=number)), None)
         if kept is None or not kept.subscriber_id:
             raise NotFound(f"Nobody has {number} any more.")
@@ -52,6 +58,23 @@ class NumberCheck:
             return
         numbering.store.confirm(cloud_id, kept.subscriber_id, now_s)
         numbering.directory.change(cloud_id, kept.username, Change(attributes={kept.attribute: number}))
+
+    def _give(self, tenant: Tenant, username: str, attribute: str, now_s: int) -> None:
+        """As the saga of a new user does: reserved, written into their record, and then theirs."""
+        numbering, pools = self._numbering, {one.attribute: one.pool for one in tenant.numbers}
+        user = numbering.subscribers.get(tenant.cloud_id, username_key(username))
+        wanted = Wanted(tenant.cloud_id, pools[attribute], user.id, username_key(username), attribute)
+        number = numbering.store.take(wanted, "", now_s)
+        numbering.directory.change(tenant.cloud_id, username, Change(attributes={attribute: number}))
+        numbering.store.confirm(tenant.cloud_id, user.id, now_s)
+
+    def _without(self, tenant: Tenant, users: Collection[Subscriber]) -> Iterator[Finding]:
+        """Users who were there before their Cloud ID had numbers to give, or whom the operator added."""
+        for user in (one for one in users if one.state is not State.PENDING):
+            for one in tenant.numbers:
+                if not user.attributes.get(one.attribute) and not self._is_under_way(user.cloud_id, user.id):
+                    name = f"{tenant.cloud_id} {user.username} {one.attribute}"
+                    yield Finding("", user.name, f"has no {one.attribute} from the pool {one.pool}.", _GIVE, name)
 
     def _of(self, one: Kept, user: Subscriber | None) -> Iterator[Finding]:
         name = f"{one.cloud_id} {one.number}"

@@ -87,6 +87,7 @@ class Vouchers:
 
     def vouched(self, cloud_id: str, username: str, mode: ByUpstream, answer: Vouched) -> None:
         """The upstream vouches for a user who is there: what it says is theirs. Raises NotFound, Unavailable."""
+        answer = _without_secrets(answer)
         users = self._authors(author_of(mode.upstream))
         for _ in range(_ATTEMPTS):
             known = users.get(cloud_id, username_key(username))
@@ -188,6 +189,12 @@ def author_of(upstream: str) -> str:
 def spread(subscriber_id: int, every_s: int) -> int:
     """Users who came together are not asked for together for ever: up to a tenth sooner."""
     return every_s - (subscriber_id * 7919) % max(every_s // 10, 1)
+
+
+def _without_secrets(answer: Vouched) -> Vouched:
+    """What may be kept of an answer: it is kept as it is, and can be read."""
+    open_ones = {name: text for name, text in answer.attributes.items() if not changes.is_secret(name)}
+    return msgspec.structs.replace(answer, attributes=open_ones)
 
 
 def _changed(known: Subscriber, before: Voucher | None, answer: Vouched) -> Subscriber:

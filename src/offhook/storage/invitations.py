@@ -17,6 +17,8 @@ from offhook.storage.tables import install
 from offhook.storage.tables import invitation as table
 
 PAGE: Final = 500
+# Who comes with one that is older is told that the password is wrong.
+KEPT_S: Final = 400 * 86400
 # Whoever has no device id is known by where they come from, which no install keeps.
 NAMELESS: Final = "@"
 _DERIVED: Final = ("activated_s", "seen_s", "has_ended")
@@ -62,6 +64,9 @@ class InvitationStore:
         """As the port says."""
         kept = []
         with self._database.begin() as connection:
+            for cloud_id, now_s in {(one.cloud_id, one.created_s) for one in invitations}:
+                long_over = sa.and_(table.c.cloud_id == cloud_id, table.c.expires_s < now_s - KEPT_S)
+                connection.execute(sa.delete(table).where(long_over))
             for one in invitations:
                 theirs = _of_user(one.cloud_id, username_key(one.username))
                 newest = connection.scalar(sa.select(sa.func.max(table.c.version)).where(theirs))
@@ -161,6 +166,13 @@ class InvitationStore:
         with self._database.read() as connection:
             row = connection.execute(_FIND.where(which)).mappings().first()
         return None if row is None else _read(row)
+
+
+def end(connection: sa.Connection, cloud_id: str, username_key: str, subscriber_id: int) -> None:
+    """Within the removal of a user: their invitations make nobody anew, are not mailed, and say no more of them."""
+    said = {"address": "", "attributes": "{}", "error": "", **_NO_MAIL}
+    known = sa.case((table.c.subscriber_id == 0, subscriber_id), else_=table.c.subscriber_id)
+    connection.execute(sa.update(table).where(_of_user(cloud_id, username_key)).values(subscriber_id=known, **said))
 
 
 def _of_user(cloud_id: str, key: str) -> sa.ColumnElement[bool]:

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from offhook.core.errors import Conflict, NotFound
-from offhook.provider.saga import Saga
+from offhook.provider import saga as moves
+from offhook.provider.saga import CallHook, Saga
 from offhook.provider.sagas import Entered
 from offhook.provider.subscriber import State, Subscriber
-from offhook.storage import decisions, numbers, revisions, sipwishes
+from offhook.storage import decisions, numbers, revisions, sipwishes, tenants
 from offhook.storage.database import Database
 from offhook.storage.rows import read_subscriber, write_subscriber
 from offhook.storage.tables import saga as table
@@ -181,6 +182,21 @@ def begin(connection: sa.Connection, saga: Saga) -> Saga:
     known = of_user(connection, saga.cloud_id, saga.subscriber_id, saga.install_id)
     assert known is not None, "an id is never used twice"
     return known
+
+
+def take_back(connection: sa.Connection, gone: Subscriber, now_s: int) -> None:
+    """Have the hooks of a user who is removed take back what they did, within the transaction that removes them.
+
+    Where a saga of theirs is under way, that one finds them gone, and turns back.
+    """
+    tenant = tenants.find(connection, gone.cloud_id)
+    if tenant is None or not tenant.hooks:
+        return
+    steps = tuple(map(CallHook, tenant.hooks))
+    # No other user ever has this number, and the time tells those of a database that was restored apart.
+    saga_id = f"gone-{gone.id}-{now_s}"
+    made = Saga(saga_id, gone.cloud_id, gone.id, gone.username, steps, began_s=now_s, given=gone.attributes)
+    begin(connection, moves.to_remove(made, saga_id, now_s))
 
 
 def of_user(connection: sa.Connection, cloud_id: str, subscriber_id: int, install_id: str = "") -> Saga | None:

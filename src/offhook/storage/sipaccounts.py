@@ -23,8 +23,8 @@ from offhook.storage.tables import sip_account as table
 
 # A removed account stays on record for so long: what was asked with which key can be looked up.
 KEPT_S: Final = 30 * 86400
-# Rotations that come due by time are asked for so many at once; the rest follows in the next round.
-AT_ONCE: Final = 20
+# So many things that come due by time are done at once, of each kind; the rest follows in the next round.
+AT_ONCE: Final = 200
 _NOW: Final[sa.BindParameter[int]] = sa.bindparam("now_s", type_=sa.Integer)
 _KNOWN: Final = table.c.id == sa.bindparam("known")
 _OWNER: Final = sa.and_(
@@ -198,26 +198,26 @@ class SipRegister:
             return list(connection.scalars(wanted, {"now_s": now_s}))
 
     def settle(self, now_s: int) -> None:
-        """As the port says."""
+        """As the port says; who looks keeps nobody from writing, and mostly there is nothing to write."""
+        now = {"now_s": now_s}
         with self._database.read() as connection:
             if connection.scalar(sa.select(table.c.id).limit(1)) is None:
                 return
+            with_dates = connection.scalars(_WITH_DATES, now).all()
+            unsettled = sipwishes.unsettled(decisions.by(connection), now_s)
+            chores = [(which, connection.scalars(_chosen(which), now).all()) for which in _IN_TIME]
+        if not (with_dates or unsettled or any(found for _, found in chores)):
+            return
         with self._database.begin() as connection:
-            execute, now = decisions.by(connection), {"now_s": now_s}
-            for cloud_id in connection.scalars(_WITH_DATES, now).all():
+            execute = decisions.by(connection)
+            for cloud_id in with_dates:
                 standing.forget_early(execute, cloud_id, now_s)
                 standing.come_due(execute, cloud_id, now_s)
-            sipwishes.of_all(execute, now_s)
-            ends = _AT_REST & _OVERLAP_ENDS
-            connection.execute(sa.update(table).where(ends).values(_WISH), now)
-            told = _AT_REST & (table.c.forgets != 0) & (table.c.password != "") & (table.c.former == "") & ~_BEHIND
-            connection.execute(sa.update(table).where(told).values(password=""))
-            due = sa.select(table.c.id).where(
-                _AT_REST, table.c.former == "", table.c.rotate_s > 0, table.c.rotate_s <= now_s
-            )
-            for account_id in connection.scalars(due.order_by(table.c.rotate_s).limit(AT_ONCE)).all():
-                _rotate(connection, account_id, Rotating.OVERLAP, now_s)
-            connection.execute(sa.delete(table).where(_GONE, table.c.next_s < now_s - KEPT_S))
+            for cloud_id, subscriber_id in unsettled:
+                sipwishes.of_user(execute, cloud_id, subscriber_id, now_s)
+            for which, found in chores:
+                for account_id in found:
+                    connection.execute(_IN_TIME[which], {"known": account_id, **now})
 
     def missing(self, now_s: int, most: int) -> list[tuple[Sip, Subscriber, str]]:
         """As the port says."""
@@ -246,6 +246,29 @@ class SipRegister:
     def _keep(self, entry: Entry, runner: str, new: dict[str, Any]) -> None:
         with self._database.begin() as connection:
             _keep(connection, entry, runner, new)
+
+
+def _chosen(which: str) -> sa.Select[tuple[str]]:
+    return sa.select(table.c.id).where(_WHEN[which]).limit(AT_ONCE)
+
+
+_KEPT_UNTIL: Final = _NOW - KEPT_S
+_NOT_ROTATING: Final = (table.c.former == "") & (table.c.rotating == "") & (table.c.coming == "")
+# What time alone brings about: when, and what is done then.
+_WHEN: Final[dict[str, sa.ColumnElement[bool]]] = {
+    "overlap is over": _AT_REST & _OVERLAP_ENDS,
+    "password is had": _AT_REST & (table.c.forgets != 0) & (table.c.password != "") & (table.c.former == "") & ~_BEHIND,
+    "rotation is due": _AT_REST & _NOT_ROTATING & (table.c.rotate_s > 0) & (table.c.rotate_s <= _NOW),
+    "removed for long": _GONE & (table.c.next_s < _KEPT_UNTIL),
+}
+_IN_TIME: Final[dict[str, sa.Update | sa.Delete]] = {
+    "overlap is over": sa.update(table).where(_KNOWN, _WHEN["overlap is over"]).values(_WISH),
+    "password is had": sa.update(table).where(_KNOWN, _WHEN["password is had"]).values(password=""),
+    "rotation is due": sa.update(table)
+    .where(_KNOWN, _WHEN["rotation is due"])
+    .values(rotating=Rotating.OVERLAP.value, **_WISH),
+    "removed for long": sa.delete(table).where(_KNOWN, _WHEN["removed for long"]),
+}
 
 
 def confirm(execute: decisions.Execute, account_id: str) -> bool:
@@ -288,7 +311,7 @@ def _rotate(connection: sa.Connection, account_id: str, how: Rotating, now_s: in
     """One that is being rotated can only be rotated at once: what phones have would be good no more otherwise."""
     where = _KNOWN & (table.c.wanted == Wanted.ACTIVE.value)
     if how is Rotating.OVERLAP:
-        where &= (table.c.former == "") & (table.c.rotating == "") & (table.c.coming == "")
+        where &= _NOT_ROTATING
     asked = connection.execute(
         sa.update(table).where(where).values(rotating=how.value, **_WISH), {"known": account_id, "now_s": now_s}
     )

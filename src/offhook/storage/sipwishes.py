@@ -93,7 +93,15 @@ def _settling(*which: sa.ColumnElement[bool]) -> str:
 
 
 _OF: Final = account.c.cloud_id == sa.bindparam("of")
-_ALL: Final = _settling()
+# So many users are settled in one round.
+_AT_ONCE: Final[sa.ColumnClause[int]] = sa.literal_column("500")
+_UNSETTLED: Final = compiled(
+    sa.select(account.c.cloud_id, account.c.subscriber_id)
+    .where(account.c.wanted != _wanted())
+    .distinct()
+    .limit(_AT_ONCE)
+    .offset(_ZERO)
+)
 _CLOUD_ID: Final = _settling(_OF)
 _USER: Final = _settling(_OF, account.c.subscriber_id == sa.bindparam("user"))
 _NAMED: Final = _settling(
@@ -130,9 +138,9 @@ _REVISED: Final = compiled(
 )
 
 
-def of_all(execute: Execute, now_s: int) -> None:
-    """Settle all accounts there are."""
-    execute(_ALL, {"now_s": now_s})
+def unsettled(execute: Execute, now_s: int) -> list[tuple[str, int]]:
+    """Cloud ID and number of users of whom something else is wanted than what stands there."""
+    return [(row[0], row[1]) for row in execute(_UNSETTLED, {"now_s": now_s})]
 
 
 def of_cloud_id(execute: Execute, cloud_id: str, now_s: int) -> None:
