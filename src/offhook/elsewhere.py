@@ -21,7 +21,7 @@ from offhook.provider.numberdoctor import NumberCheck, OnboardingCheck
 from offhook.provider.numbering import Numbering
 from offhook.provider.passwords import hash_password
 from offhook.provider.ports import Chance, Clock, SubscriberStore, TenantStore
-from offhook.provider.posting import MailedCodes, Post
+from offhook.provider.posting import Deliveries, MailedCodes, Post
 from offhook.provider.reception import Reception
 from offhook.provider.saga import Activate, CallHook, Enter, MakeSip, TakeNumber
 from offhook.provider.sagas import Doers, Sagas
@@ -129,7 +129,7 @@ class Elsewhere:
             "vouchers": refresh,
         }
         if (post := self.post()) is not None:
-            chores["mail"] = post
+            chores["mail"] = Deliveries(post, self._clock)
         return chores
 
     def post(self) -> Post | None:

@@ -31,7 +31,7 @@ from offhook.provider.invitation import Inviting, State
 from offhook.provider.invitations import Made, Wanted
 from offhook.provider.mail import Mail, is_address
 from offhook.provider.onboarding import ByInvitation, SignUp
-from offhook.provider.posting import LEASE_S, MailedCodes, Post
+from offhook.provider.posting import LEASE_S, Deliveries, MailedCodes, Post
 from offhook.provider.tenant import Tenant
 from offhook.provider.wordings import Wordings
 from tests.world_newcomers import Onboarding
@@ -55,6 +55,14 @@ class Mailbox:
         self.mails: list[EmailMessage] = []
         self.says = "250 Taken"
         self.users: list[str] = []
+
+    async def handle_MAIL(  # noqa: N802 - the library's own name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address.startswith("stranger"):
+            return "550 Not from here"
+        envelope.mail_from = address
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - the library's own name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -159,6 +167,8 @@ def test_what_is_refused_for_good_is_told_from_what_has_to_wait(
         with pytest.raises(kind):
             SmtpMailer(settings).send(PLAIN, "k")
 
+        with pytest.raises(Unavailable, match="550 Not from here"):
+            SmtpMailer(Smtp(**{**fields(settings), "sender": "stranger@example.com"})).send(PLAIN, "k")
         with pytest.raises(Refused, match="550 No such mailbox"):
             SmtpMailer(settings).send(Mail("nobody@example.com", "s", "t", "h"), "k")
 
@@ -304,6 +314,33 @@ def test_two_servers_send_each_mail_once(tmp_path: Path) -> None:
             thread.join()
 
         assert sorted(mail.to for mail in world.sent) == sorted(f"u{number}@example.com" for number in range(20))
+
+
+def test_a_server_that_is_down_is_not_asked_for_every_mail(tmp_path: Path) -> None:
+    """The first one that fails makes the others wait, untried; then they go out a few at a time."""
+    with world_of(tmp_path) as world:
+        for number in range(12):
+            world.invited(f"u{number}", f"u{number}@example.com")
+        chore = Deliveries(world.post, world.clock)
+        world.trouble = Unavailable("down")
+        lanes = chore.due(50)
+        with pytest.raises(Unavailable):
+            chore.do(lanes[0])
+        assert chore.due(50) == ()
+        world.trouble = None
+        world.clock.time_s += 30
+
+        rounds = 0
+        while lanes := chore.due(50):
+            rounds += 1
+            for lane in lanes:
+                chore.do(lane)
+        tried = [one.tries for one in world.invitations.of_cloud_id("EXAMPLE")]
+
+        assert (len(world.sent), rounds, max(tried)) == (11, 2, 1)
+        world.clock.time_s += 30
+        chore.do("one")
+        assert len(world.sent) == 12
 
 
 def test_what_is_withdrawn_or_expired_is_not_sent(tmp_path: Path) -> None:

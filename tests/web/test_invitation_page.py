@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx2
 import pytest
 import zxingcpp
 from lxml import html
@@ -24,9 +25,11 @@ from offhook.provider.invitations import Invited, Made, Wanted
 from offhook.provider.onboarding import ByInvitation
 from offhook.provider.tenant import Tenant
 from offhook.provider.wordings import Wordings
+from offhook.web.app import application
 from offhook.web.http import Answer, Call
 from offhook.web.invitations import endpoints
 from tests.world_newcomers import Onboarding
+from tests.world_provider import Noted
 
 NAMES = {"EXAMPLE": "Lines & Co"}
 PATH = "/invite/{token}"
@@ -135,6 +138,22 @@ def test_the_page_keeps_to_itself(world: World) -> None:
         page.xpath("//script|//link|//img|//iframe|//form|//*[@src]|//*[@style]|//@*[starts-with(name(),'on')]") == []
     )
     assert "http" not in body
+
+
+def test_no_event_has_the_token(world: World) -> None:
+    """What is noted of a request is the pattern of its path."""
+    token, noted = world.invited().token.reveal(), Noted()
+    served = application(world.pages, [], noted)
+
+    async def ask() -> int:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=served), base_url="http://test") as client:
+            return (await client.get(f"/invite/{token}")).status_code
+
+    status = world.loop.run(ask())
+
+    assert status == 200
+    assert noted.events[0][1]["path"] == PATH
+    assert token not in repr(noted.events)
 
 
 def test_what_is_over_is_said_and_shows_no_token(world: World) -> None:

@@ -51,7 +51,7 @@ app = typer.Typer(
 )
 
 _TO: Final = examples(
-    "offhook invite ann@EXAMPLE --mail ann@example.com",
+    "offhook invite to ann@EXAMPLE --mail ann@example.com",
     "offhook invite ann@EXAMPLE --expires 2d --qr ann.png",
     "offhook invite ann@EXAMPLE --attribute name='Ann Lee' --print",
 )
@@ -87,7 +87,7 @@ def to(
 ) -> None:
     """Invite a user. Their invitation of before, if it is still open, is good no more.
 
-    The link is shown once: nobody can tell it again, but `resend` makes another one.
+    The word `to` may be left out. The link is shown once: nobody can tell it again, but `resend` makes another one.
     """
     with reported(as_json=json), open_desk(data) as desk:
         named = user(who)

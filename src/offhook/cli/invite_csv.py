@@ -163,8 +163,10 @@ def _report(stack: ExitStack, path: Path | None) -> Any:  # noqa: ANN401 - a fun
         return lambda _: None
     try:
         is_new = not path.exists() or not path.stat().st_size
-        file: TextIO = stack.enter_context(path.open("a", encoding="utf-8", newline=""))
+        # Nobody else may read the links, not even for a moment.
+        path.touch(mode=0o600)
         path.chmod(0o600)
+        file: TextIO = stack.enter_context(path.open("a", encoding="utf-8", newline=""))
     except OSError as error:
         raise Misused(f"{brief(str(path))} cannot be written: {error.strerror}.") from None
     writer = csv.writer(file)

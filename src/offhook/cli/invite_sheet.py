@@ -68,6 +68,7 @@ def sheet(
         if out.exists() and not force:
             raise Conflict(f"{out} exists. Choose another name, or replace it with --force.")
         desk.tenants.get(named)
+        _writable(out)
         fonts = Fonts(font or ())
         desk.elsewhere.public_url = invite_view.checked_url(public_url) or desk.elsewhere.public_url
         wanted = _wanted(desk, named, users or [], from_, seconds(expires))
@@ -149,6 +150,15 @@ def _on_paper(desk: Desk, named: str, one: Wanted) -> Wanted:
             if name in known:
                 attributes.setdefault(name, known[name])
     return Wanted(one.username, "", attributes, one.expires_s)
+
+
+def _writable(path: Path) -> None:
+    """Before anybody's former link becomes an old one. Raises Misused."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise Misused(f"{brief(str(path))} cannot be written: {error.strerror}.") from None
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -44,8 +44,11 @@ class SmtpMailer:
             raise self._error(code, said) from None
         except smtplib.SMTPAuthenticationError as error:
             raise self._down(f"does not take its user name and password ({_said(error.smtp_error)})") from None
-        except smtplib.SMTPResponseException as error:
+        except smtplib.SMTPDataError as error:
             raise self._error(error.smtp_code, error.smtp_error) from None
+        except smtplib.SMTPResponseException as error:
+            # It does not take the sender, or us: another mail would fare no better.
+            raise self._down(f"refuses us ({error.smtp_code} {_said(error.smtp_error)})") from None
         except (smtplib.SMTPException, ssl.SSLError, OSError) as error:
             raise self._down(f"cannot be used ({_said(str(error))})") from None
 

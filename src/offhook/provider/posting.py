@@ -17,6 +17,9 @@ from offhook.provider.wordings import Wordings
 
 # Longer than a mail server is waited for.
 LEASE_S: Final = 300
+LANES: Final = ("one", "two")
+IN_A_ROW: Final = 5
+PAUSE_S: Final = 30
 FIRST_WAIT_S: Final = 60
 MOST_WAIT_S: Final = 3600
 MAX_ERROR: Final = 300
@@ -81,6 +84,33 @@ class Post:
         wording = self._wordings.of(one.cloud_id)
         token = self._sealer.open(one.sealed, sealed_place(one.id))
         return self._letters.invitation(one.address, ticket(one, token, wording.scheme, public_url), wording)
+
+
+class Deliveries:
+    """The chore that sends what waits: a few at a time in two lanes, since a server that hangs holds up its lane.
+
+    After trouble nothing is tried for a while, so that a server which is down keeps no thread from other chores.
+    """
+
+    def __init__(self, post: Post, clock: Clock) -> None:
+        self._post, self._clock, self._until_s = post, clock, 0
+
+    def due(self, most: int) -> Sequence[str]:
+        """The lanes, while anything is to be sent."""
+        now_s = self._clock.now_s()
+        # A clock that was set back must not make the pause any longer.
+        paused = now_s < self._until_s <= now_s + PAUSE_S
+        return () if paused or not self._post.due(1) else LANES[:most]
+
+    def do(self, name: str) -> object:
+        """Send some. Raises Unavailable at the first one that has to wait."""
+        for one in self._post.due(IN_A_ROW):
+            try:
+                self._post.do(one)
+            except Unavailable:
+                self._until_s = self._clock.now_s() + PAUSE_S
+                raise
+        return None
 
 
 class MailedCodes:
