@@ -27,6 +27,12 @@ from tests.world_newcomers import Onboarding
 from tests.world_provider import CLIENT, Phone
 
 GLOBAL = "/prov/global"
+REFUSING = """
+[[rules]]
+id = "no-windows"
+when = { if = "platform", one_of = ["windows"] }
+then = [{ do = "refuse", message = "Not on Windows." }]
+"""
 
 
 @pytest.fixture
@@ -282,6 +288,26 @@ def test_an_account_that_takes_long_is_waited_for_by_the_device_that_began(world
 
     assert (first.status, other.status, opened, answer.status) == (503, 403, State.OPENED, 200)
     assert state(world) is State.ACTIVATED
+
+
+def test_a_phone_that_got_nothing_gives_way_after_an_hour(world: Onboarding) -> None:
+    """A rule refused it, say: its user need not ask for another invitation. While it goes on trying, it has it."""
+    world.has_policy(REFUSING)
+    made = invited(world)
+    refused = comes(world, made, platform="windows")
+    soon = comes(world, made, "phone-2")
+    world.clock.time_s += 1800
+    comes(world, made, platform="windows")
+    world.clock.time_s += 1800
+    later = comes(world, made, "phone-2")
+    world.clock.time_s += 1800
+
+    at_last = comes(world, made, "phone-2")
+    first = comes(world, made)
+
+    assert [one.status for one in (refused, soon, later, at_last, first)] == [403, 403, 403, 200, 403]
+    assert said(first) == tokens.TAKEN
+    assert {one["device"] for one in world.installs()} == {"phone-2"}
 
 
 def test_a_token_of_nobody_counts_as_a_wrong_password(world: Onboarding) -> None:

@@ -128,6 +128,10 @@ class Invitation(Discreet, frozen=True):
         """Whether its mail is yet to be sent."""
         return bool(self.sealed)
 
+    def is_begun(self, now_s: int) -> bool:
+        """Whether a device is about to sign in with it, perhaps waiting for its account."""
+        return not self.activated_s and 0 < self.used_s and now_s < self.used_s + REPEAT_S
+
     def state(self, now_s: int) -> State:
         """How far it has come."""
         if self.activated_s:
@@ -148,13 +152,14 @@ class Invitation(Discreet, frozen=True):
         """Why it lets this device in no more, in words for its user; empty when it does. None is any new device.
 
         The same device may repeat its sign-in as long as the answer may have been lost: until its phone has come back,
-        or was signed out.
+        or was signed out. One that got nothing, and has not tried for a while, gives way to another one.
         """
         if self.revoked_s:
             return REVOKED
         if self.replaced_s:
             return OLD
-        if not self.used_s:
+        given_up = self.used_by != device and not self.activated_s and not self.is_begun(now_s)
+        if not self.used_s or given_up:
             return EXPIRED if self.expires_s <= now_s else ""
         if self.used_by != device:
             return TAKEN if device is not None else USED

@@ -36,7 +36,7 @@ class InvitationStore(Protocol):
         """The one of a token; None when there is none."""
 
     def claim(self, invitation_id: str, device: str, subscriber_id: int, now_s: int) -> bool:
-        """Use it for a device; False when it is not open any more."""
+        """Use it for a device, or go on using it; False when it is another one's, or not open any more."""
 
     def belongs(self, invitation_id: str, subscriber_id: int) -> None:
         """Note which user came in with it."""
@@ -243,7 +243,7 @@ class Invited:
             now_s = self._clock.now_s()
             if why := found.objection(now_s, device):
                 raise Refused(why)
-            if found.used_s or not keep or self._store.claim(found.id, device, _settled(user), now_s):
+            if found.activated_s or not keep or self._store.claim(found.id, device, _settled(user), now_s):
                 return
             # Another phone was quicker, or somebody has just withdrawn it.
             found = self._store.get(found.id)

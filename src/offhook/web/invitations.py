@@ -87,8 +87,9 @@ class _Door:
         if found is None or words is None:
             return self._answer(None, "unknown")
         # Whether the phone that came with it may repeat is for the sign-in to say: nobody knows here which one this is.
-        begun = bool(found.used_s) and not found.activated_s
-        why = found.objection(self._clock.now_s(), found.used_by if begun else None)
+        now_s = self._clock.now_s()
+        begun = found.is_begun(now_s)
+        why = found.objection(now_s, found.used_by if begun else None)
         if why:
             return self._answer(words, _WHY.get(why, "used"))
         return self._answer(words, "", _shown(found, words, typed) | {"begun": begun})
