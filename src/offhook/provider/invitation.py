@@ -130,7 +130,7 @@ class Invitation(Discreet, frozen=True):
 
     def is_begun(self, now_s: int) -> bool:
         """Whether a device is about to sign in with it, perhaps waiting for its account."""
-        return not self.activated_s and 0 < self.used_s and now_s < self.used_s + REPEAT_S
+        return not self.activated_s and self.used_s > 0 and now_s < self.used_s + REPEAT_S
 
     def state(self, now_s: int) -> State:
         """How far it has come."""
