@@ -68,7 +68,7 @@ from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.tenants import ServedTenants, TenantStore
 from offhook.storage.themes import ThemeStore
-from offhook.web import again, portal, provider
+from offhook.web import again, invitations, portal, provider
 from offhook.web.app import application
 from offhook.web.beside import beside
 from offhook.web.events import EventLog, Events, Field
@@ -147,7 +147,16 @@ class Parts:
             sealer=self.sealer,
             chance=self.chance,
             clock=self.clock,
+            tokens=self.tokens,
+            app_name=self.app_name,
         )
+
+    def app_name(self, cloud_id: str) -> str:
+        """How the portal calls an app; nothing when it does not have it."""
+        try:
+            return self.portal.show(cloud_id, State.LIVE).app.name
+        except NotFound:
+            return ""
 
     def definitions(self, cloud_id: str, public_url: str) -> Mapping[str, str]:
         """Our own web service definitions for a Cloud ID, also for one that has no tenant here yet."""
@@ -202,6 +211,7 @@ class Desk:
         self.keyring = Keyring(parts.key_file, SealedTexts(parts.database), parts.sealer, parts.clock)
         self.rotation = SipRotation(parts.elsewhere.register, parts.subscribers, parts.tenants, parts.clock)
         self.numbering, self.onboarding, self.clock = parts.elsewhere.numbering, parts.elsewhere.onboarding, parts.clock
+        self.invitations, self.elsewhere = parts.elsewhere.invitations, parts.elsewhere
         self.explain = Explain(
             subscribers=parts.subscribers,
             tenants=parts.tenants,
@@ -301,6 +311,7 @@ def service(
         if "provider" in rooms:
             stack.enter_context(guarding(Desk(parts).rollouts, log))
         stack.callback(parts.elsewhere.beside.close)
+        parts.elsewhere.public_url = parts.elsewhere.public_url or serving.public_url
         chores = {**parts.elsewhere.chores(), "keys": Reloading(parts.sealer, parts.clock)}
         stack.enter_context(rounds(chores, lambda chore, why: log("chore.failed", chore=chore, reason=why)))
         handlers = handlers_of(parts, passwords, serving.public_url, log, rooms)
@@ -380,6 +391,9 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
     return {
         **provider.endpoints(sign_in, log, seconds=world.seconds, sleep=world.sleep),
         **again.endpoints(reprovision, reports, log, seconds=world.seconds, sleep=world.sleep),
+        **invitations.endpoints(
+            parts.elsewhere.invited.find, parts.elsewhere.wordings.of, clock, parts.elsewhere.beside
+        ),
     }
 
 

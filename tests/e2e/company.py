@@ -111,7 +111,6 @@ class Company:
             self.evidence.text(f"the answer {answer.status_code} of {path}", f"{answer.headers} {answer.text}")
         return answer
 
-
     def settles(self) -> None:
         """What time alone changes comes about at once: a chore that any server of the folder may do, else in 30 s."""
         folder = DataFolder(self.folder / "data")
