@@ -62,3 +62,54 @@ async def test_the_portal_answers_while_somebody_writes(tmp_path: Path) -> None:
 
     assert (first.status, again) == (200, first)
     assert lasted_s < 2
+
+
+GUARDED = """
+[[rules]]
+id = "new"
+rollout = { percent = 100, guard = { phones = 1 } }
+then = [{ do = "set", key = "X-new", value = "1" }]
+"""
+
+
+def test_guards_look_on_while_the_server_runs(tmp_path: Path) -> None:
+    """What they do is an event, and a version of the policy; that the database is in trouble is an event as well."""
+    folder, heard = DataFolder(tmp_path).make(), list[tuple[str, dict[str, Field]]]()
+
+    def hear(event: str, **fields: Field) -> None:
+        heard.append((event, fields))
+
+    def await_event(name: str) -> dict[str, Field]:
+        until_s = time.monotonic() + 10
+        while name not in dict(heard) and time.monotonic() < until_s:
+            time.sleep(0.01)
+        return dict(heard)[name]
+
+    with closing(Database(folder.database)) as database:
+        desk = wiring.Desk(wiring.Parts(folder, database))
+        desk.tenants.put(Tenant("EXAMPLE"))
+        desk.directory.add("EXAMPLE", "ann", Secret("12345678"))
+        desk.policies.publish(desk.policies.propose("EXAMPLE", GUARDED))
+        with database.begin() as connection:
+            connection.exec_driver_sql(REFUSED)
+        with wiring.guarding(desk.rollouts, hear, 0.01):
+            paused = await_event("rollout.paused")
+        with database.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE tenant RENAME TO elsewhere")
+        with wiring.guarding(desk.rollouts, hear, 0.01):
+            trouble = await_event("rollouts.unavailable")
+        with database.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO tenant")
+        history = desk.policies.history("EXAMPLE")
+
+    assert (paused["tenant"], paused["rule"]) == ("EXAMPLE", "new")
+    assert str(paused["said"]).startswith("is paused, because 100.0% of 1 phones with this rule were refused")
+    assert trouble["reason"]
+    assert history[0].author == "rollout guard"
+
+
+# An install that was refused some time after the rule was published.
+REFUSED = """
+INSERT INTO install (id, cloud_id, subscriber_id, token_hash, device, user_agent, created_s, refused_s)
+VALUES ('I1', 'EXAMPLE', 1, x'', '', '', 1, 4000000000)
+"""

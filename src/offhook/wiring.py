@@ -23,7 +23,6 @@ from offhook.portal.published import Aside, Published
 from offhook.portal.versions import State
 from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
-from offhook.provider.census import Census
 from offhook.provider.compose import Composer
 from offhook.provider.definitions import UNKNOWN_URL, all_keys
 from offhook.provider.directory import Directory
@@ -39,11 +38,13 @@ from offhook.provider.ports import Chance, Clock, Passwords
 from offhook.provider.recent import RecentPasswords
 from offhook.provider.reports import Reports
 from offhook.provider.reprovision import Reprovision
+from offhook.provider.rollouts import Rollouts
 from offhook.provider.rulings import Rulings
 from offhook.provider.sealing import KeyedHash, Sealer
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
 from offhook.provider.tenant import Tenant
+from offhook.release.releases import Releases
 from offhook.storage import keyfiles
 from offhook.storage.apps import AppStore, PublishedStore
 from offhook.storage.database import Database
@@ -53,6 +54,8 @@ from offhook.storage.installs import InstallStore
 from offhook.storage.life import LifeStore, SightingStore
 from offhook.storage.policies import PolicyStore
 from offhook.storage.population import PopulationStore
+from offhook.storage.releases import ReleaseStore
+from offhook.storage.rollouts import RoundStore
 from offhook.storage.rulings import RulingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
@@ -60,6 +63,7 @@ from offhook.storage.tenants import ServedTenants, TenantStore
 from offhook.storage.themes import ThemeStore
 from offhook.web import again, portal, provider
 from offhook.web.app import application
+from offhook.web.beside import beside
 from offhook.web.events import EventLog, Events, Field
 from offhook.web.http import Handler
 from offhook.web.server import Server
@@ -67,6 +71,10 @@ from offhook.web.settings import Serving
 
 ROOMS: Final = ("portal", "provider")
 FLUSH_EVERY_S: Final = 2.0
+# Whether anything is due is seen from a few rows; how often it is, the rollouts say.
+LOOK_EVERY_S: Final = 60.0
+# Between two batches of users, so that requests never wait long for a census.
+REST_S: Final = 0.02
 
 
 class SystemClock:
@@ -155,7 +163,25 @@ class Desk:
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
         self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
-        self.census = Census(PopulationStore(parts.database), parts.clock)
+        population = PopulationStore(parts.database)
+        self.releases = Releases(
+            store=ReleaseStore(parts.database, parts.clock),
+            portal=parts.portal,
+            policies=self.policies,
+            tenants=parts.tenants,
+            population=population,
+            live=Bases(parts),
+            definitions=lambda cloud_id: parts.definitions(cloud_id, UNKNOWN_URL),
+            clock=parts.clock,
+        )
+        self.rollouts = Rollouts(
+            policies=self.policies,
+            tenants=parts.tenants,
+            population=population,
+            rounds=RoundStore(parts.database),
+            portal=Bases(parts),
+            clock=parts.clock,
+        )
         self.explain = Explain(
             subscribers=parts.subscribers,
             tenants=parts.tenants,
@@ -247,6 +273,8 @@ def service(
         passwords = HashPool(parts.sealer)
         stack.callback(passwords.close)
         stack.enter_context(_flushing(parts.sightings, log))
+        if "provider" in rooms:
+            stack.enter_context(guarding(Desk(parts).rollouts, log))
         handlers = handlers_of(parts, passwords, serving.public_url, log, rooms)
         yield Server(application(handlers, serving.proxies, log), serving, log, folder.path / "tls")
 
@@ -318,7 +346,6 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
 @contextmanager
 def _flushing(sightings: Sightings, log: Events) -> Iterator[None]:
     """Keeps what was noted, every few seconds and at the end, in a thread of its own."""
-    over = threading.Event()
 
     def flush() -> None:
         try:
@@ -326,18 +353,30 @@ def _flushing(sightings: Sightings, log: Events) -> Iterator[None]:
         except Unavailable as error:
             log("sightings.unavailable", reason=error.text)
 
-    def flush_on() -> None:
-        while not over.wait(FLUSH_EVERY_S):
-            flush()
-
-    thread = threading.Thread(target=flush_on, name="sightings", daemon=True)
-    thread.start()
     try:
-        yield
+        with beside("sightings", FLUSH_EVERY_S, lambda _: flush()):
+            yield
     finally:
-        over.set()
-        thread.join()
         flush()
+
+
+@contextmanager
+def guarding(rollouts: Rollouts, log: Events, every_s: float = LOOK_EVERY_S) -> Iterator[None]:
+    """Lets the guards of rollouts look at their phones from time to time, in a thread of its own."""
+
+    def look(over: threading.Event) -> None:
+        def rest() -> None:
+            if over.wait(REST_S):
+                raise Unavailable("The server is being stopped.")
+
+        try:
+            for done in rollouts.look(rest):
+                log(done.event, tenant=done.cloud_id, rule=done.rule, said=str(done.ruling))
+        except Unavailable as error:
+            log("rollouts.unavailable", reason=error.text)
+
+    with beside("rollouts", every_s, look):
+        yield
 
 
 def _published(parts: Parts, public_url: str, world: World) -> Published:

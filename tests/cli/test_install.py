@@ -198,6 +198,13 @@ def test_the_question_names_what_is_let_go(office: Office) -> None:
     assert "1 accounts had no date to come: they were made never to expire. 1 accounts came due by their own" in undone
 
 
+# Three who came after the rule was published met it, too.
+LATE_COMERS = """
+INSERT INTO departure (cloud_id, decision, subscriber_id)
+VALUES ('EXAMPLE', 1, 91), ('EXAMPLE', 1, 92), ('EXAMPLE', 1, 93)
+"""
+
+
 def test_a_rule_that_is_held_is_named(office: Office) -> None:
     """With how many users there are at most; to undo it says what becomes of the rule."""
     phones = [office.signs_in(name) for name in ("ann", "bob", "eve", "joe")]
@@ -208,9 +215,14 @@ def test_a_rule_that_is_held_is_named(office: Office) -> None:
 
     text = office.types("fleet-guard", "show", "EXAMPLE").stdout
     asked = office.types("fleet-guard", "release", "EXAMPLE").stderr
+    office.database.write(lambda connection: connection.execute(LATE_COMERS)).result()
+    later = office.types("fleet-guard", "show", "EXAMPLE").stdout
     undone = office.types("fleet-guard", "cancel", "EXAMPLE", "--yes").stdout
 
     assert seen == [410, 410, 503, 503]
+    assert "decision 1: up to 5 users logged out by rule bye by ann, " in later
+    assert "5 gone, held" in later
+    assert "and 0 users wait." in later
     assert "decision 1: up to 4 users logged out by rule bye by ann, " in text
     assert "Let 1 decisions, 2 users in all, of EXAMPLE go?" in asked
     assert undone.endswith("1 rules log nobody out any more until they are changed.\n")

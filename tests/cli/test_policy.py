@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from offhook.wiring import administration
 from tests.world_shell import PASSWORD, Shell
 
 GOLD = """
@@ -74,6 +75,36 @@ def test_pausing_and_looking_back(shell: Shell) -> None:
     assert 'id = "gold"' not in shown
 
 
+def test_what_guards_found_is_shown(shell: Shell) -> None:
+    """Beside the Live version, for people and as an object; of other versions there is nothing to say."""
+    stages = "{ since = 2026-01-01T00:00:00Z, percent = 5 }, { since = 2026-01-02T00:00:00Z, percent = 50 }"
+    guarded = GOLD.replace("then", f"rollout = {{ stages = [{stages}], guard = {{ phones = 9 }} }}\nthen", 1)
+    shell.does("policy", "publish", "EXAMPLE", "-", "--yes", stdin=guarded)
+
+    before = words(shell.does("policy", "show", "EXAMPLE"))
+    unseen = shell.tells("policy", "show", "EXAMPLE")["rollouts"]
+    with administration(shell.folder / "data") as desk:
+        assert list(desk.rollouts.look()) == []
+    after = words(shell.does("policy", "show", "EXAMPLE"))
+    seen = shell.tells("policy", "show", "EXAMPLE")["rollouts"]
+    shell.does("policy", "publish", "EXAMPLE", "-", "--yes", stdin=guarded.replace("phones = 9", "phones = 8"))
+    changed = words(shell.does("policy", "show", "EXAMPLE"))
+    shell.does("policy", "pause", "EXAMPLE", "gold", "--reason", "no sound", "--yes")
+    paused = words(shell.does("policy", "show", "EXAMPLE"))
+
+    assert "Rollout gold: not looked at yet; a running server does so every few minutes" in before
+    assert unseen == [{"rule": "gold", "paused": "", "stages": 2, "opened": 1, "looked_at": None}]
+    sentence = "waits: 0 phones of at least 9 were looked at since this stage began"
+    assert f"Rollout gold {sentence}" in after
+    assert any(line.startswith("stage 1 of 2 since ") for line in after)
+    assert "with the rule: 0 phones, 0 missing, 0 unregistered, 0 refused" in after
+    assert (seen[0]["stage"], seen[0]["sentence"], seen[0]["ruling"]["type"]) == (1, sentence, "wait")
+    assert seen[0]["others"] == {"asked": 0, "missing": 0, "unregistered": 0, "refused": 0}
+    assert f"Rollout gold {sentence}; not looked at since it was changed" in changed
+    assert "Rollout gold is paused, because no sound" in paused
+    assert shell.tells("policy", "show", "EXAMPLE", "--version", "1")["rollouts"] == []
+
+
 def test_the_clock_the_device_and_the_draft_are_inputs(shell: Shell) -> None:
     """What the draft would give on a phone at a moment to come."""
     text = GOLD + (
@@ -122,16 +153,23 @@ def test_what_does_not_work(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_a_second_person_is_asked_for(shell: Shell) -> None:
-    """Where the Cloud ID wants one."""
+    """Where the Cloud ID wants one: who approves does so before, and of exactly this text."""
     shell.does("tenant", "set", "EXAMPLE", "--approval-share", "0")
-    file = shell.file("policy.toml", GOLD)
+    file, other = shell.file("policy.toml", GOLD), shell.file("other.toml", GOLD.replace('"8"', '"9"'))
+    publish = "policy", "publish", "EXAMPLE", file, "--yes", "--author", "ann"
 
-    refused = shell.types("policy", "publish", "EXAMPLE", file, "--yes", "--author", "ann")
-    done = shell.tells("policy", "publish", "EXAMPLE", file, "--yes", "--author", "ann", "--approved-by", "bob")
+    refused = shell.types(*publish)
+    shell.does("policy", "approve", "EXAMPLE", other, "--yes", "--author", "bob")
+    of_another = shell.types(*publish)
+    approved = shell.tells("policy", "approve", "EXAMPLE", file, "--yes", "--author", "bob")
+    done = shell.tells(*publish)
 
-    assert refused.exit_code != 0
-    assert "a second person has to approve of it" in " ".join(refused.output.split())
-    assert done["approved_by"] == "bob"
+    assert (refused.exit_code, of_another.exit_code) == (3, 3)
+    assert "a second person has to approve of it. Nobody has yet." in " ".join(refused.output.split())
+    assert "bob approved of something else: it, or what is Live, was changed since" in " ".join(
+        of_another.output.split()
+    )
+    assert approved["approved_by"] == done["approved_by"] == "bob"
 
 
 def test_nothing_changes_twice(shell: Shell) -> None:
@@ -171,8 +209,8 @@ def test_a_plan_tells_who_gets_what_otherwise(shell: Shell) -> None:
         {
             "kind": "key",
             "name": "codecOrder",
-            "before": {"text": "8", "rank": 20, "markup": False, "attributes": []},
-            "after": {"text": "9", "rank": 20, "markup": False, "attributes": []},
+            "before": {"text": "8", "rank": 20, "markup": False, "attributes": [], "kept_out": ""},
+            "after": {"text": "9", "rank": 20, "markup": False, "attributes": [], "kept_out": ""},
             "various": False,
             "users": 1,
             "installs": 0,
@@ -191,9 +229,8 @@ def test_a_second_person_is_needed_when_many_are_affected(shell: Shell) -> None:
 
     few = shell.types("policy", "publish", "EXAMPLE", shell.file("few.toml", GOLD), "--yes", "--author", "ann")
     many = shell.types("policy", "publish", "EXAMPLE", shell.file("all.toml", everybody), "--yes", "--author", "ann")
-    approved = shell.types(
-        "policy", "publish", "EXAMPLE", shell.file("all.toml", everybody), "--yes", "--approved-by", "x"
-    )
+    shell.does("policy", "approve", "EXAMPLE", shell.file("all.toml", everybody), "--yes", "--author", "bob")
+    approved = shell.types("policy", "publish", "EXAMPLE", shell.file("all.toml", everybody), "--yes")
     paused = shell.types("policy", "pause", "EXAMPLE", "all", "--reason", "no sound", "--yes")
 
     assert [one.exit_code for one in (few, approved, paused)] == [0, 0, 0]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offhook.core.errors import Invalid
 from offhook.policy import document
-from offhook.policy.conditions import AnyCondition, Not
-from offhook.policy.effects import SetKey
+from offhook.policy.conditions import All, AnyCondition, Not
+from offhook.policy.effects import Refuse, SetKey
 from offhook.policy.evaluate import Compiled
+from offhook.policy.facts import AppVersion, Attribute
 from offhook.policy.resolution import Resolution
 from offhook.policy.rollout import Of, Rollout, lot
 from offhook.policy.rules import Policy, Rule, check
@@ -48,6 +50,44 @@ def test_the_index_changes_nothing(policy: Policy, subject: Subject) -> None:
     assert len(every.candidates(subject)) == sum(rule.active for rule in policy.rules)
     assert sent(resolution) == sent(every.resolve(subject))
     assert resolution.next_flip_s == every.resolve(subject).next_flip_s
+
+
+def calls(compiled: Compiled, subject: Subject) -> int:
+    """How much is called to resolve, which does not depend on how busy the machine is."""
+    counted = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal counted
+        counted += event in {"call", "c_call"}
+
+    compiled.resolve(subject)
+    sys.setprofile(count)
+    try:
+        compiled.resolve(subject)
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+@given(policies, subjects, st.integers(0, 2**32))
+@settings(max_examples=50)
+def test_a_rule_that_cannot_match_costs_its_index_entry_alone(policy: Policy, subject: Subject, seed: int) -> None:
+    """However many there are for others, and wherever they stand: nothing more is called, let alone tried."""
+    dice = random.Random(seed)
+
+    def among(others: int) -> Compiled:
+        rules = list(policy.rules)
+        for number in range(others):
+            nobody = Attribute(("tier", "elsewhere")[number % 2], is_=f"nobody-{number}")
+            when = dice.choice((nobody, All((nobody, AppVersion(at_least="1")))))
+            rules.insert(dice.randint(0, len(rules)), Rule(f"other-{number}", when=when, effects=(Refuse("No."),)))
+        return Compiled(msgspec.structs.replace(policy, rules=tuple(rules)))
+
+    alone, few, many = Compiled(policy), among(4), among(60)
+
+    assert [rule.id for rule in many.candidates(subject)] == [rule.id for rule in alone.candidates(subject)]
+    assert sent(many.resolve(subject)) == sent(alone.resolve(subject))
+    assert calls(many, subject) == calls(few, subject)
 
 
 @given(policies, subjects)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from offhook.core.difference import Kind, count
 from offhook.core.errors import Conflict, NotFound, OffhookError
 from offhook.core.theme import Theme
-from offhook.portal.plan import Kind
 from offhook.portal.versions import Ground, State
 from tests.world_apps import LOGO, NOON_S, Desk, a_theme, an_app, desk
 
@@ -99,7 +99,7 @@ def test_publishing_what_was_looked_at(office: Desk) -> None:
     with pytest.raises(Conflict, match="changed by somebody else"):
         office.portal.publish("EXAMPLE", seen.seen)
 
-    assert seen.plan.count(Kind.ADDITION) > 0
+    assert count(seen.plan.lines, Kind.ADDITION) > 0
     assert office.portal.show("EXAMPLE").state is State.EDITABLE
 
 

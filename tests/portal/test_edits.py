@@ -9,7 +9,7 @@ import pytest
 from offhook.core.errors import Invalid
 from offhook.portal.app import App
 from offhook.portal.edits import edited
-from offhook.portal.plan import plan
+from offhook.portal.plan import plan, told
 from offhook.portal.reading import from_document
 
 EVERYTHING: Final = from_document(
@@ -55,7 +55,7 @@ def test_a_setting_by_its_place(setting: str, line: str) -> None:
 
     found = edited(EVERYTHING, [setting])
 
-    assert [str(one) for one in plan(EVERYTHING, found).lines] == [line]
+    assert [told(one) for one in plan(EVERYTHING, found).lines] == [line]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_removal_by_its_place(place: str, line: str) -> None:
 
     found = edited(EVERYTHING, removals=[place])
 
-    assert [str(one) for one in plan(EVERYTHING, found).lines] == [line]
+    assert [told(one) for one in plan(EVERYTHING, found).lines] == [line]
 
 
 def test_another_mode_of_the_screen() -> None:
@@ -84,7 +84,7 @@ def test_another_mode_of_the_screen() -> None:
 
     found = edited(EVERYTHING, ["screen.mode=classic"])
 
-    lines = [str(one) for one in plan(EVERYTHING, found).lines]
+    lines = [told(one) for one in plan(EVERYTHING, found).lines]
     assert lines == ["~ screen.mode: white_label -> classic", "- screen.uri_scheme (was my)"]
 
 

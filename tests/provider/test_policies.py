@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 
 from offhook.core.base import Base
-from offhook.core.errors import Conflict, Invalid, NotFound, Refused
+from offhook.core.errors import Conflict, Invalid, NotFound
 from offhook.policy import document
 from offhook.policy.evaluate import Compiled
 from offhook.policy.rules import Policy
@@ -205,20 +204,6 @@ def test_as_of_then(provider: Provider, policies: Policies) -> None:
         policies.at("EXAMPLE", NOON_S - 1)
 
 
-def test_a_second_person(provider: Provider, policies: Policies) -> None:
-    """Neither who wrote it nor who publishes it; only beyond the share, or when nobody has looked how many."""
-    provider.tenants.put(msgspec.structs.replace(provider.tenants.get("EXAMPLE"), approval_share=0.1))
-    proposal = policies.propose("EXAMPLE", GOLD, "ann")
-
-    for approved_by in ("", "ann", "bob"):
-        with pytest.raises(Refused):
-            policies.publish(proposal, "bob", approved_by=approved_by)
-    version = policies.publish(proposal, "bob", approved_by="eve", affected_share=0.5)
-    few = policies.publish(policies.propose("EXAMPLE", SILVER, "ann"), "bob", affected_share=0.1)
-
-    assert (version.approved_by, few.approved_by) == ("eve", "")
-
-
 def test_all_faults_at_once(policies: Policies) -> None:
     """Of a file that cannot be used, with their places."""
     with pytest.raises(Invalid) as caught:
@@ -242,3 +227,23 @@ def test_signing_changes_nothing_of_what_a_policy_says(policy: Policy, subject: 
     assert type(asked.verdict) is type(again.verdict)
     assert all((rule.version, rule.author) == (7, "eve") for rule in ours.rules)
     assert stamped(ours, (ours,), 8, "bob", 9).rules == ours.rules
+
+
+def test_a_lock_taken_back_is_told_of(policies: Policies) -> None:
+    """Phones keep what has the user's rank: no ordinary value replaces it, and what takes it away is enforced, too."""
+    enforced = GOLD.replace('value = "8"', 'value = "8", strength = "enforced"')
+    published(policies, enforced)
+
+    ordinary = [str(one) for one in policies.propose("EXAMPLE", GOLD).remarks]
+    gone = [str(one) for one in policies.propose("EXAMPLE", "").remarks]
+    again = policies.propose("EXAMPLE", enforced.replace('"8"', '"9"')).remarks
+    blanked = policies.propose("EXAMPLE", "", blank_removed=True)
+
+    (said,) = ordinary
+    assert "codecOrder is not enforced any more for all whom the rule was for" in said
+    assert said.endswith('send it with rank 40 again, with strength = "enforced"')
+    assert ["--blank-removed sends it empty" in one for one in gone] == [True]
+    assert again == ()
+    assert [str(one) for rule in blanked.policy.rules for one in rule.effects] == [
+        'sets codecOrder to "" whatever the user chose'
+    ]

@@ -10,21 +10,26 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offhook.core import registration
+from offhook.core import mergeable, registration
+from offhook.core.base import Base
 from offhook.core.dialplan import QuickDial, QuickDials
+from offhook.core.features import Features, gate
 from offhook.core.mergeable import Document
 from offhook.policy import document
+from offhook.policy.effects import SetKey
 from offhook.policy.evaluate import Compiled
-from offhook.policy.resolution import Logout, Refusal
+from offhook.policy.resolution import Logout, Refusal, Strength
 from offhook.policy.rollout import WHOLE, lot
 from offhook.policy.rules import Policy
 from offhook.policy.subject import Occasion
+from offhook.portal.app import value as app_value
 from offhook.provider.circumstances import Circumstances
 from offhook.provider.compose import Composition, common
 from offhook.provider.outcome import Outcome, outcome
 from offhook.provider.population import MOST_OF_ONE, Difference, Member, Moved, Phone, Touched, difference
-from offhook.provider.replacement import Fate, Kind, Move, Sent
+from offhook.provider.replacement import Bases, Fate, Kind, Move
 from offhook.provider.rulings import Case
+from offhook.provider.settlement import Sent
 from offhook.provider.subscriber import Argon2, Override, State, Subscriber
 from offhook.provider.tenant import Tenant
 from tests.policy.drawn import NAMES, SINCE_S, UNTIL_S, VERSIONS, WORDS, policies
@@ -116,8 +121,11 @@ def _everything(case: Case, tenant: Tenant, subscriber: Subscriber) -> tuple[Out
     found = outcome(case, tenant, subscriber)
     if not isinstance(found, Composition):
         return found, {}
-    part = common(tenant, subscriber, case.resolve(subscriber)).part
+    resolution = case.resolve(subscriber)
+    part = common(tenant, subscriber, resolution).part
     things: dict[str, object] = {f"quick_dial {one.id}": one.rank for one in part.quick_dials.removals}
+    if limit := resolution.device_limit:
+        things["devices limit"] = limit.count, limit.then, limit.message
     for item in part.quick_dials.items:
         things[f"quick_dial {item.id}"] = item.display_name, item.uri, item.portrait_url, item.rank
     for name, values in part.dial_actions.items():
@@ -225,6 +233,77 @@ def test_nobody_is_affected_later_who_was_not_told_of(first: Policy, second: Pol
 
 def _from(network: str, phone: Phone) -> Phone:
     return msgspec.structs.replace(phone, circumstances=msgspec.structs.replace(phone.circumstances, network=network))
+
+
+# --- and the law where the app changes ---
+
+ACCOUNTS = {
+    "X-a": ("1", "2"),
+    "X-c": ("1", "2"),
+    "proxy": ("one.example", "two.example"),
+    "allowMessage": ("1", "0"),
+    "host": ("sip.example", "sip.other.example"),
+}
+LICENSED = Tenant(
+    "EXAMPLE",
+    template="<account><X-a>{tier}</X-a><allowMessage>0</allowMessage><host>sip.{tier}.example</host></account>",
+)
+
+
+def _base(dice: Random) -> Base:
+    keys = dice.sample([*ACCOUNTS], dice.randint(0, 5))
+    account = {key: app_value(dice.choice(ACCOUNTS[key]), dice.choice((None, None, 50))) for key in keys}
+    features = {name: "1" for name in ("messaging", "open_white_label") if dice.random() < 0.5}
+    return Base("EXAMPLE", 1, account, {}, features)
+
+
+def _as_settled(found: Composition, base: Base) -> dict[str, object]:
+    """What a phone makes of it, which merges one after the other and asks its licences."""
+    admit = gate(Features.received(base.features)[0])
+    settled = mergeable.merge(mergeable.settle(base.account), found.document.values(), admit)
+    kept = settled.values().items()
+    # What was given at the sign-in is no matter of what is sent now.
+    return {key: (one.content, one.rank, one.markup) for key, one in kept if key not in found.withheld}
+
+
+@given(policies, policies, st.integers(0, 2**32))
+@settings(deadline=None, max_examples=150)
+def test_an_app_reaches_only_whom_nobody_sends_something_else(first: Policy, second: Policy, seed: int) -> None:
+    """The keys that change are those that a phone settles otherwise, for whatever two apps and policies at once."""
+    dice = Random(seed)
+    new, now_s, tenant = _drawn(dice, first, second), dice.randint(SINCE_S, UNTIL_S), dice.choice((TENANT, LICENSED))
+    new = dice.choice((first, new))
+    before, after = _base(dice), _base(dice)
+
+    for subscriber, phones in _members(dice):
+        found = difference(tenant, first, new, [(subscriber, phones)], now_s, bases=Bases(before, after))
+        wanted: dict[str, int] = {}
+        for old, ours in zip(_cases([*phones], first, now_s), _cases([*phones], new, now_s), strict=True):
+            had, has = outcome(old, tenant, subscriber), outcome(ours, tenant, subscriber)
+            if isinstance(had, Composition) and isinstance(has, Composition):
+                was, will = _as_settled(had, before), _as_settled(has, after)
+                for key in (was.keys() | will.keys()) - had.withheld.keys() - has.withheld.keys():
+                    if was.get(key) != will.get(key):
+                        wanted[key] = wanted.get(key, 0) + bool(phones)
+        if found.users:
+            told, given = dict[str, int](), _given_once(first, new)
+            for one in found.moves:
+                told[one.move.name] = told.get(one.move.name, 0) + one.touched.installs
+            assert {key: told.get(key) for key in _KEYS - given} == {key: wanted.get(key) for key in _KEYS - given}
+
+
+_KEYS = {*ACCOUNTS, "X-b", "X-d"}
+
+
+def _given_once(first: Policy, new: Policy) -> set[str]:
+    """Keys that a rule gives once, of which more is known than what is sent."""
+    return {
+        effect.key
+        for policy in (first, new)
+        for rule in policy.rules
+        for effect in rule.effects
+        if isinstance(effect, SetKey) and effect.strength is Strength.DEFAULT_ONCE
+    }
 
 
 # --- examples ---
@@ -355,6 +434,17 @@ def test_rules_in_another_order() -> None:
     found = difference(TENANT, live, new, [tier("ann", "A"), tier("g1", "B")], NOON_S)
 
     move = Move(Kind.KEY, "codecOrder", Sent("8", 20), Sent("0", 20))
+    assert found.moves == (Moved(move, Touched(1, 1, ("g1@EXAMPLE",))),)
+
+
+def test_another_limit_of_devices_is_told_of() -> None:
+    """Though it turns nobody away today, it counts at the next sign-in."""
+    limit = 'then = [{ do = "at_most_devices", count = %d, then = "refuse", message = "Enough." }]'
+    live, new = policy(GOLD + limit % 3), policy(GOLD + limit % 2)
+
+    found = difference(TENANT, live, new, [tier("ann", "A"), tier("g1", "B")], NOON_S)
+
+    move = Move(Kind.DEVICES, "limit", Sent("3, refuse", 20), Sent("2, refuse", 20))
     assert found.moves == (Moved(move, Touched(1, 1, ("g1@EXAMPLE",))),)
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 import typer
 
 from offhook.cli import app_view as view
+from offhook.cli import publishing, showing
 from offhook.cli.asking import confirm
 from offhook.cli.desk import open_desk
-from offhook.cli.exits import Misused, as_misuse, print_object, reported
+from offhook.cli.exits import as_misuse, print_object, reported
 from offhook.cli.options import (
     AuthorOption,
     CloudIdArgument,
@@ -23,17 +24,21 @@ from offhook.cli.options import (
     examples,
     here,
     new_cloud_id,
+    signature,
     who_decides,
 )
 from offhook.cli.options import cloud_id as parse_cloud_id
+from offhook.cli.showing import NumberArgument, WhichOption
 from offhook.core.login import CloudId
 from offhook.portal import folder as folders
 from offhook.portal import reading
 from offhook.portal.edits import edited
-from offhook.portal.versions import Ground, State, Version
+from offhook.portal.versions import State, Version
+from offhook.release.records import Signature
 
 if TYPE_CHECKING:
     from offhook.portal.catalogue import Portal, Proposal
+    from offhook.wiring import Desk
 
 _HELP: Final = """Apps of the portal.
 
@@ -49,13 +54,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-MOST_VERSIONS: Final = 999_999_999
-
-
-VersionOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--version", help="live, editable or a number; left out, the Editable, else Live.", metavar="WHICH"),
-]
 ForceOption: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace the app that the folder holds.")]
 
 
@@ -118,7 +116,9 @@ def edit(
 )
 def apply(
     folder: Annotated[Path, typer.Argument(help="A folder with app.toml and, if wanted, theme/.", metavar="DIR")],
-    publish: Annotated[bool, typer.Option("--publish", help="Make it Live afterwards.")] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Make it Live at once; the Editable stays as it is.")
+    ] = False,
     yes: YesOption = False,
     note: NoteOption = "",
     author: AuthorOption = None,
@@ -136,14 +136,12 @@ def apply(
             portal, name, by = desk.portal, content.app.cloud_id, who_decides(author)
             proposal = portal.propose(content.app, content.theme, live=publish)
             record = {"plan": _shown(proposal, json=json)}
-            if proposal.plan.lines:
-                confirm(f"{name}: {'Publish this to all phones?' if publish else 'Apply this?'}", yes=yes)
+            if proposal.plan.lines and not publish:
+                confirm(f"{name}: Apply this?", yes=yes)
                 version = portal.accept(proposal, by, note)
-                if publish:
-                    version = portal.publish(name, Ground(version.stamp, proposal.seen.live), by, note)
+                _done(version, _next_step(version, data), json=json, **record)
             else:
-                version = portal.show(name, State.LIVE if publish else None)
-            _done(version, _next_step(version, data), json=json, **record)
+                _publish(desk, proposal, signature(author), note, record, yes=yes, json=json, data=data, live=publish)
 
 
 @app.command(epilog=examples("offhook app publish EXAMPLE", 'offhook app publish EXAMPLE --yes --note "codecs"'))
@@ -163,18 +161,29 @@ def publish(
         name = parse_cloud_id(app_id)
         proposal = desk.portal.propose_publishing(name)
         record = {"plan": _shown(proposal, json=json)}
-        if proposal.plan.lines:
-            confirm(f"{name}: Publish this to all phones?", yes=yes)
-            version = desk.portal.publish(name, proposal.seen, who_decides(author), note)
-        else:
-            version = desk.portal.show(name, State.LIVE)
-        _done(version, _next_step(version, data), json=json, **record)
+        _publish(desk, proposal, signature(author), note, record, yes=yes, json=json, data=data)
+
+
+@app.command(epilog=examples("offhook app approve EXAMPLE --author bob"))
+def approve(
+    app_id: CloudIdArgument,
+    yes: YesOption = False,
+    author: AuthorOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Approve of the Editable version as a second person, exactly as it is now; `publish` then needs nobody else."""
+    with reported(as_json=json), open_desk(data) as desk:
+        name = parse_cloud_id(app_id)
+        proposal = desk.portal.propose_publishing(name)
+        record = {"plan": _shown(proposal, json=json)}
+        publishing.approve(desk, desk.releases.change(name, proposal), signature(author), record, yes=yes, json=json)
 
 
 @app.command(epilog=examples("offhook app show EXAMPLE", "offhook app show EXAMPLE --version live --json"))
 def show(
     app_id: CloudIdArgument,
-    which: VersionOption = None,
+    which: WhichOption = None,
     reveal: RevealOption = False,
     data: DataOption = None,
     json: JsonOption = False,
@@ -194,7 +203,7 @@ def history(app_id: CloudIdArgument, data: DataOption = None, json: JsonOption =
     with reported(as_json=json), open_desk(data) as desk:
         versions = desk.portal.history(parse_cloud_id(app_id))
         if json:
-            view.print_list(map(view.version_record, versions))
+            showing.print_list(map(view.version_record, versions))
         else:
             view.show_history(versions)
 
@@ -202,9 +211,7 @@ def history(app_id: CloudIdArgument, data: DataOption = None, json: JsonOption =
 @app.command(epilog=examples("offhook app restore EXAMPLE 3", "offhook app restore EXAMPLE 3 --publish --yes"))
 def restore(
     app_id: CloudIdArgument,
-    number: Annotated[
-        int, typer.Argument(help="A version that was Live; see history.", metavar="VERSION", max=MOST_VERSIONS)
-    ],
+    number: NumberArgument,
     publish: Annotated[
         bool, typer.Option("--publish", help="Make it Live at once; the Editable stays as it is.")
     ] = False,
@@ -220,22 +227,19 @@ def restore(
         proposal = portal.propose_restoring(name, number, live=publish)
         record = {"plan": _shown(proposal, json=json)}
         note = note or f"restored from version {number}"
-        if not proposal.plan.lines:
-            version = portal.show(name, State.LIVE if publish else None)
-        elif publish:
-            confirm(f"{name}: Publish this to all phones?", yes=yes)
-            version = portal.restore(name, number, proposal.seen, by, note)
+        if publish or not proposal.plan.lines:
+            _publish(desk, proposal, signature(author), note, record, yes=yes, json=json, data=data, live=publish)
         else:
             confirm(f"{name}: Make this the Editable?", yes=yes)
             version = portal.accept(proposal, by, note)
-        _done(version, _next_step(version, data), json=json, **record)
+            _done(version, _next_step(version, data), json=json, **record)
 
 
 @app.command(epilog=examples("offhook app export EXAMPLE ./example", "offhook app export EXAMPLE ./old --version 3"))
 def export(
     app_id: CloudIdArgument,
     to: Annotated[Path, typer.Argument(help="A folder, made when it is not there.", metavar="DIR")],
-    which: VersionOption = None,
+    which: WhichOption = None,
     force: ForceOption = False,
     data: DataOption = None,
     json: JsonOption = False,
@@ -253,7 +257,7 @@ def list_apps(data: DataOption = None, json: JsonOption = False) -> None:
     with reported(as_json=json), open_desk(data) as desk:
         versions = desk.portal.all()
         if json:
-            view.print_list(map(view.version_record, versions))
+            showing.print_list(map(view.version_record, versions))
         else:
             view.show_all(versions)
 
@@ -270,7 +274,7 @@ def redate(data: DataOption = None, json: JsonOption = False) -> None:
         if json:
             print_object({"redated": parts})
         else:
-            view.tell(f"Dated {parts:,} parts anew. Each phone fetches them once more.")
+            showing.tell(f"Dated {parts:,} parts anew. Each phone fetches them once more.")
 
 
 def _shown(proposal: Proposal, *, json: bool) -> dict[str, Any]:
@@ -279,11 +283,30 @@ def _shown(proposal: Proposal, *, json: bool) -> dict[str, Any]:
     return view.plan_record(proposal.plan)
 
 
+def _publish(
+    desk: Desk,
+    proposal: Proposal,
+    by: Signature,
+    note: str,
+    record: dict[str, Any],
+    *,
+    yes: bool,
+    json: bool,
+    data: Path | None,
+    live: bool = True,
+) -> None:
+    """Publish it, unless it changes nothing; then say what stands there."""
+    change = desk.releases.change(proposal.app.cloud_id, proposal)
+    _, told = publishing.publish(desk, change, by, note, yes=yes, json=json)
+    version = desk.portal.show(change.cloud_id, State.LIVE if live else None)
+    _done(version, _next_step(version, data), json=json, **record | told)
+
+
 def _done(version: Version, text: str, *, json: bool, **record: object) -> None:
     if json:
         print_object(view.version_record(version) | record)
     else:
-        view.tell(text)
+        showing.tell(text)
 
 
 def _write(portal: Portal, version: Version, to: Path, *, force: bool) -> list[Path]:
@@ -300,10 +323,6 @@ def _next_step(version: Version, data: Path | None) -> str:
 
 def _which(app_id: str, which: str | None) -> State | int | None:
     """The version that was asked for; a star behind the Cloud ID asks for the Editable. Raises Misused."""
-    if which is None:
-        return State.EDITABLE if CloudId.parse(app_id).editable else None
-    if which.isascii() and which.isdecimal() and len(which) < 10:
-        return int(which)
-    if which in {State.LIVE, State.EDITABLE}:
-        return State(which)
-    raise Misused(f"--version takes live, editable or a number, not {which!r}.")
+    if which is None and CloudId.parse(app_id).editable:
+        return State.EDITABLE
+    return showing.which(which, State)

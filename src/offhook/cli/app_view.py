@@ -7,41 +7,31 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from offhook.cli.exits import plain
 from offhook.cli.moments import iso, shown
+from offhook.cli.showing import console, counts, show_lines, table, tell
 from offhook.core import masking
+from offhook.core.lint import Finding
 from offhook.core.mergeable import Value
 from offhook.core.theme import Theme
 from offhook.portal import writing
 from offhook.portal.app import App
-from offhook.portal.plan import Kind, Plan
+from offhook.portal.plan import Plan, told
 from offhook.portal.versions import State, Version
 
-_STYLES: Final = {Kind.ADDITION: "green", Kind.CHANGE: "yellow", Kind.REMOVAL: "red"}
 _SEVERITIES: Final = {"error": "bold red", "warning": "bold yellow", "note": "dim"}
-_PLAIN_WIDTH: Final = 200
-
-
-def tell(text: str) -> None:
-    """A line for a person."""
-    _console().print(Text(plain(text)), soft_wrap=True)
 
 
 def show_plan(plan: Plan) -> None:
-    """What would change, line by line, then the counts and what somebody should know."""
-    console = _console()
-    for line in plan.lines:
-        console.print(Text(plain(str(line)), _STYLES[line.kind]), soft_wrap=True)
-    for remark in plan.remarks:
-        text = Text.assemble(
-            (f"{remark.severity.capitalize()}: ", _SEVERITIES[remark.severity]), plain(remark.key), " "
-        )
-        console.print(text.append(plain(f"{remark.what}. {remark.how}")), soft_wrap=True)
-    console.print(Text(plan.summary, "bold"), soft_wrap=True)
+    """What would change, line by line, then what somebody should know, then the counts."""
+    show_lines(plan.lines, told, map(_remark, plan.remarks))
+
+
+def _remark(remark: Finding) -> Text:
+    text = Text.assemble((f"{remark.severity.capitalize()}: ", _SEVERITIES[remark.severity]), plain(remark.key), " ")
+    return text.append(plain(f"{remark.what}. {remark.how}"))
 
 
 def show_version(version: Version, theme: Theme, *, reveal: bool) -> None:
@@ -61,10 +51,10 @@ def headline(version: Version) -> str:
 
 def show_history(versions: Iterable[Version]) -> None:
     """The versions of an app, the newest first."""
-    table = _table("Version", "State", "Published", "Changed", "Author", "Note")
+    shown_as = table("Version", "State", "Published", "Changed", "Author", "Note")
     for version in versions:
         state = Text(version.state, "green" if version.state is State.LIVE else "")
-        table.add_row(
+        shown_as.add_row(
             str(version.number),
             state,
             shown(version.published_s) if version.published_s else "",
@@ -72,7 +62,7 @@ def show_history(versions: Iterable[Version]) -> None:
             plain(version.author),
             plain(version.note),
         )
-    _console().print(table)
+    console().print(shown_as)
 
 
 def show_all(versions: Iterable[Version]) -> None:
@@ -80,21 +70,17 @@ def show_all(versions: Iterable[Version]) -> None:
     apps: dict[str, dict[State, Version]] = {}
     for version in versions:
         apps.setdefault(version.cloud_id, {})[version.state] = version
-    table = _table("Cloud ID", "Name", "Live", "Editable", "Changed")
+    shown_as = table("Cloud ID", "Name", "Live", "Editable", "Changed")
     for cloud_id, standing in apps.items():
         numbers = [str(standing[state].number) if state in standing else "" for state in (State.LIVE, State.EDITABLE)]
         newest = max(standing.values(), key=lambda version: version.changed_s)
-        table.add_row(cloud_id, plain(newest.app.name), *numbers, shown(newest.changed_s))
-    _console().print(table)
+        shown_as.add_row(cloud_id, plain(newest.app.name), *numbers, shown(newest.changed_s))
+    console().print(shown_as)
 
 
 def plan_record(plan: Plan) -> dict[str, Any]:
     """A plan as an object."""
-    return {
-        **{f"{kind.value}s": plan.count(kind) for kind in Kind},
-        "lines": msgspec.to_builtins(plan.lines),
-        "remarks": msgspec.to_builtins(plan.remarks),
-    }
+    return {**counts(plan.lines), "remarks": msgspec.to_builtins(plan.remarks)}
 
 
 def version_record(version: Version, *, whole: bool = False, reveal: bool = False) -> dict[str, Any]:
@@ -112,11 +98,6 @@ def version_record(version: Version, *, whole: bool = False, reveal: bool = Fals
         "theme": version.theme,
     }
     return record | ({"app": writing.to_document(version.app if reveal else masked(version.app))} if whole else {})
-
-
-def print_list(records: Iterable[dict[str, Any]]) -> None:
-    """A JSON array on the standard output."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(list(records)), indent=2).decode() + "\n")
 
 
 def masked(app: App) -> App:
@@ -141,11 +122,3 @@ def _hidden(value: Value, shown: str) -> Value:
 
 def _after(note: str) -> str:
     return f": {note}" if note else ""
-
-
-def _table(*headings: str) -> Table:
-    return Table(*headings, box=None, header_style="bold", pad_edge=False)
-
-
-def _console() -> Console:
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)

@@ -30,9 +30,10 @@ class Entry(NamedTuple):
 COMMANDS: Final[dict[str, Entry]] = {
     "demo": Entry("offhook.cli.demo", "Start a small telephone company and sign a phone in before your eyes."),
     "serve": Entry("offhook.cli.serve", "Serve portal and provider."),
-    "app": Entry("offhook.cli.app", "Apps on the portal: create, edit, apply, publish, show, history, restore."),
+    "app": Entry("offhook.cli.app", "Apps on the portal: create, edit, apply, approve, publish, history, restore."),
     "tenant": Entry("offhook.cli.tenant", "Cloud IDs of the provider service and their settings."),
-    "policy": Entry("offhook.cli.policy", "Rules of who gets what: draft, plan, publish, history, restore, pause."),
+    "policy": Entry("offhook.cli.policy", "Rules of who gets what: draft, plan, approve, publish, restore, pause."),
+    "release": Entry("offhook.cli.release", "App and policy together: plan, approve, publish, history, restore."),
     "user": Entry("offhook.cli.user", "Users of a Cloud ID: add, show, set, suspend, resume, remove, list, CSV."),
     "install": Entry("offhook.cli.install", "Phones that signed in: list them, sign them out."),
     "fleet-guard": Entry("offhook.cli.fleet_guard", "Logouts that are held back because there are many."),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import os
+import pwd
 import shlex
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple, TypeAlias
@@ -14,6 +16,7 @@ from offhook.config import DataFolder
 from offhook.core.errors import Invalid, NotFound
 from offhook.core.login import CloudId, Login, parse_field
 from offhook.core.secret import Secret
+from offhook.release.records import Signature
 
 # The commands with which an installation begins. To all others, a data folder without data is a mistyped one.
 BEGINNINGS: Final = frozenset({"serve", "app create", "app apply", "tenant create", "import csv"})
@@ -137,3 +140,15 @@ def author() -> str:
 def who_decides(named: str | None) -> str:
     """Who is noted in the history: the one named, else the user of this machine."""
     return author() if named is None else named
+
+
+def signature(named: str | None) -> Signature:
+    """Who acts, as they say, and the account of the machine as the system knows it, whatever the environment says."""
+    number = os.getuid()
+    try:
+        account = pwd.getpwuid(number).pw_name
+    except KeyError:
+        account = str(number)
+    # Many who are the same administrator can still be told apart where they become it by `sudo`.
+    behind = os.environ.get("SUDO_USER", "") if number == 0 else ""
+    return Signature(who_decides(named), f"{account}, {behind}" if behind else account)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
-from offhook.cli import asking, population_view
+from offhook.cli import asking, publishing, rollout_view, showing
 from offhook.cli import explain as explaining
 from offhook.cli import policy_view as view
 from offhook.cli.desk import open_desk
@@ -24,18 +24,21 @@ from offhook.cli.options import (
     YesOption,
     examples,
     here,
+    signature,
     signing_in,
     who_decides,
 )
 from offhook.cli.options import cloud_id as parse_cloud_id
+from offhook.cli.showing import NumberArgument, WhichOption
 from offhook.core.errors import Conflict
 from offhook.policy import document
 from offhook.provider.explain import Asked
 from offhook.provider.policyversion import PolicyVersion, State
+from offhook.release.records import Signature
 
 if TYPE_CHECKING:
     from offhook.provider.policies import Proposal
-    from offhook.provider.population import Difference
+    from offhook.release.change import Change
     from offhook.wiring import Desk
 
 _HELP: Final = """Rules of who gets what.
@@ -52,7 +55,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-MOST_VERSIONS: Final = 999_999_999
 MAX_BYTES: Final = 4 * document.MAX_CHARACTERS
 
 FileArgument: TypeAlias = Annotated[
@@ -62,14 +64,7 @@ FileArgument: TypeAlias = Annotated[
 BlankOption: TypeAlias = Annotated[
     bool, typer.Option("--blank-removed", help="Send keys empty that are set no more; else phones keep what they have.")
 ]
-VersionOption: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--version", help="live, editable or a number; left out, the draft, else Live.", metavar="WHICH"),
-]
 RuleArgument: TypeAlias = Annotated[str, typer.Argument(help="The id of a rule.", metavar="RULE")]
-ApprovedOption: TypeAlias = Annotated[
-    str, typer.Option("--approved-by", help="The second person, where one is needed.", metavar="NAME")
-]
 
 
 @app.command(epilog=examples("offhook policy plan EXAMPLE policy.toml", "offhook policy plan EXAMPLE --json"))
@@ -83,9 +78,10 @@ def plan(
     """Show what publishing a file, or the draft, would change, and what to know first; changes nothing."""
     with reported(as_json=json), open_desk(data) as desk:
         proposal = _proposed(desk, parse_cloud_id(app_id), file, "", blank_removed=blank_removed)
-        shown = _shown(proposal, _counted(desk, proposal), json=json)
+        shown = _shown(proposal, json=json)
+        _, counted = publishing.count(desk, _change(desk, proposal), json=json)
         if json:
-            print_object(shown["plan"])
+            print_object(shown["plan"] | counted)
 
 
 @app.command(epilog=examples('offhook policy draft EXAMPLE policy.toml --note "gold gets better codecs"'))
@@ -113,7 +109,6 @@ def publish(
     app_id: CloudIdArgument,
     file: FileArgument = None,
     blank_removed: BlankOption = False,
-    approved_by: ApprovedOption = "",
     yes: YesOption = False,
     note: NoteOption = "",
     author: AuthorOption = None,
@@ -125,16 +120,34 @@ def publish(
     Nothing happens when nothing changes.
     """
     with reported(as_json=json), open_desk(data) as desk:
-        by = who_decides(author)
-        proposal = _proposed(desk, parse_cloud_id(app_id), file, by, blank_removed=blank_removed)
-        _publish(desk, proposal, by, note, approved_by=approved_by, yes=yes, json=json)
+        by = signature(author)
+        proposal = _proposed(desk, parse_cloud_id(app_id), file, by.author, blank_removed=blank_removed)
+        _publish(desk, proposal, by, note, yes=yes, json=json)
+
+
+@app.command(
+    epilog=examples("offhook policy approve EXAMPLE --author bob", "offhook policy approve EXAMPLE policy.toml")
+)
+def approve(
+    app_id: CloudIdArgument,
+    file: FileArgument = None,
+    blank_removed: BlankOption = False,
+    yes: YesOption = False,
+    author: AuthorOption = None,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Approve of a file, or of the draft, as a second person: exactly as it is now, beside what is Live now."""
+    with reported(as_json=json), open_desk(data) as desk:
+        proposal = _proposed(desk, parse_cloud_id(app_id), file, "", blank_removed=blank_removed)
+        shown = _shown(proposal, json=json)
+        publishing.approve(desk, _change(desk, proposal), signature(author), shown, yes=yes, json=json)
 
 
 @app.command(epilog=examples("offhook policy restore EXAMPLE 3"))
 def restore(
     app_id: CloudIdArgument,
-    number: Annotated[int, typer.Argument(help="A version; see history.", metavar="VERSION", max=MOST_VERSIONS)],
-    approved_by: ApprovedOption = "",
+    number: NumberArgument,
     yes: YesOption = False,
     note: NoteOption = "",
     author: AuthorOption = None,
@@ -143,10 +156,9 @@ def restore(
 ) -> None:
     """Publish an earlier version anew; shows what changes, and asks. The draft stays as it is."""
     with reported(as_json=json), open_desk(data) as desk:
-        by, named = who_decides(author), parse_cloud_id(app_id)
-        proposal = desk.policies.propose_restoring(named, number, by)
-        note = note or f"restored from version {number}"
-        _publish(desk, proposal, by, note, approved_by=approved_by, yes=yes, json=json)
+        by, named = signature(author), parse_cloud_id(app_id)
+        proposal = desk.policies.propose_restoring(named, number, by.author)
+        _publish(desk, proposal, by, note or f"restored from version {number}", yes=yes, json=json)
 
 
 @app.command(epilog=examples('offhook policy pause EXAMPLE gold-codecs --reason "calls without sound"'))
@@ -163,9 +175,9 @@ def pause(
     with reported(as_json=json), open_desk(data) as desk:
         if not reason.strip():
             raise Misused("--reason is empty. Say why: others will find the rule paused.")
-        by = who_decides(author)
-        proposal = desk.policies.propose_pausing(parse_cloud_id(app_id), rule, reason.strip(), by)
-        _publish(desk, proposal, by, f"paused {rule}: {reason.strip()}", affected_share=0.0, yes=yes, json=json)
+        by = signature(author)
+        proposal = desk.policies.propose_pausing(parse_cloud_id(app_id), rule, reason.strip(), by.author)
+        _publish(desk, proposal, by, f"paused {rule}: {reason.strip()}", urgent=True, yes=yes, json=json)
 
 
 @app.command(epilog=examples("offhook policy withdraw EXAMPLE gold-codecs"))
@@ -180,25 +192,28 @@ def withdraw(
 ) -> None:
     """Take a rule out of the Live policy, at once. The draft stays as it is."""
     with reported(as_json=json), open_desk(data) as desk:
-        by = who_decides(author)
-        proposal = desk.policies.propose_withdrawing(parse_cloud_id(app_id), rule, by)
-        _publish(desk, proposal, by, note or f"withdrew {rule}", affected_share=0.0, yes=yes, json=json)
+        by = signature(author)
+        proposal = desk.policies.propose_withdrawing(parse_cloud_id(app_id), rule, by.author)
+        _publish(desk, proposal, by, note or f"withdrew {rule}", urgent=True, yes=yes, json=json)
 
 
 @app.command(epilog=examples("offhook policy show EXAMPLE", "offhook policy show EXAMPLE --version live --json"))
 def show(
     app_id: CloudIdArgument,
-    which: VersionOption = None,
+    which: WhichOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a version as its file."""
+    """Show a version as its file; of the Live one also what the guards of its rollouts have found."""
     with reported(as_json=json), open_desk(data) as desk:
-        version = desk.policies.show(parse_cloud_id(app_id), _which(which))
+        version = desk.policies.show(parse_cloud_id(app_id), showing.which(which, State))
+        rollouts = desk.rollouts.show(version)
         if json:
-            print_object(view.version_record(version, whole=True))
+            found = {"rollouts": [rollout_view.record(one) for one in rollouts]}
+            print_object(view.version_record(version, whole=True) | found)
             return
-        view.tell(view.headline(version))
+        showing.tell(view.headline(version))
+        rollout_view.show(rollouts)
         sys.stdout.write(f"\n{version.text}")
 
 
@@ -206,14 +221,14 @@ def show(
 def export(
     app_id: CloudIdArgument,
     to: Annotated[Path, typer.Argument(help="A file, or - for the output.", metavar="FILE")],
-    which: VersionOption = None,
+    which: WhichOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write a version into a file, to be kept in git, planned and published again."""
     with reported(as_json=json), open_desk(data) as desk:
-        version = desk.policies.show(parse_cloud_id(app_id), _which(which))
+        version = desk.policies.show(parse_cloud_id(app_id), showing.which(which, State))
         if to == asking.STDIN:
             sys.stdout.write(version.text)
             return
@@ -227,7 +242,7 @@ def history(app_id: CloudIdArgument, data: DataOption = None, json: JsonOption =
     with reported(as_json=json), open_desk(data) as desk:
         versions = desk.policies.history(parse_cloud_id(app_id))
         if json:
-            view.print_list(map(view.version_record, versions))
+            showing.print_list(map(view.version_record, versions))
         else:
             view.show_history(versions)
 
@@ -249,7 +264,7 @@ def at(
         version = desk.policies.show(name, int(when)) if moment_s is None else desk.policies.at(name, moment_s)
         asked = Asked(now_s=moment_s, policy=document.parse(version.text))
         if not json:
-            view.tell(view.headline(version))
+            showing.tell(view.headline(version))
         explaining.tell(desk.explain.account(login.username, login.cloud_id, asked), trace=trace, json=json)
 
 
@@ -261,50 +276,33 @@ def _proposed(desk: Desk, named: str, file: Path | None, by: str, *, blank_remov
     return desk.policies.propose(named, asking.text_from(file, MAX_BYTES), by, blank_removed=blank_removed)
 
 
+def _change(desk: Desk, proposal: Proposal) -> Change:
+    return desk.releases.change(proposal.tenant.cloud_id, policy=proposal)
+
+
 def _publish(
-    desk: Desk,
-    proposal: Proposal,
-    by: str,
-    note: str,
-    *,
-    yes: bool,
-    json: bool,
-    approved_by: str = "",
-    affected_share: float | None = None,
+    desk: Desk, proposal: Proposal, by: Signature, note: str, *, yes: bool, json: bool, urgent: bool = False
 ) -> None:
-    """Count whom it touches, unless that is known, show it, ask, and publish."""
-    named = proposal.tenant.cloud_id
-    difference = _counted(desk, proposal) if affected_share is None else None
-    shown = _shown(proposal, difference, json=json)
-    affected_share = affected_share if difference is None else difference.share
-    if not proposal.lines and proposal.live is not None and proposal.draft is None:
-        version = desk.policies.show(named, State.LIVE)
-        _done(version, f"Nothing changes: policy {version.number} of {named} is Live.", shown, json=json)
-        return
-    asking.confirm(f"{named}: Answer phones by this?", yes=yes)
-    version = desk.policies.publish(proposal, by, note, approved_by=approved_by, affected_share=affected_share)
-    _done(version, f"Policy {version.number} of {named} is Live.", shown, json=json)
+    """Show it, ask, and publish it, unless nothing changes."""
+    shown, change = _shown(proposal, json=json), _change(desk, proposal)
+    release, told = publishing.publish(desk, change, by, note, yes=yes, json=json, urgent=urgent)
+    version = desk.policies.show(change.cloud_id, State.LIVE)
+    nothing = "" if release else "Nothing changes: policy"
+    text = f"{nothing or 'Policy'} {version.number} of {change.cloud_id} is Live."
+    _done(version, text, {"plan": shown["plan"] | told}, json=json)
 
 
-def _counted(desk: Desk, proposal: Proposal) -> Difference:
-    with population_view.progress(desk.census.users(proposal)) as tick:
-        return desk.census.take(proposal, tick)
-
-
-def _shown(proposal: Proposal, difference: Difference | None = None, *, json: bool) -> dict[str, Any]:
+def _shown(proposal: Proposal, *, json: bool) -> dict[str, Any]:
     if not json:
         view.show_proposal(proposal)
-        if difference is not None:
-            population_view.show(difference)
-    counted = {} if difference is None else {"population": population_view.record(difference)}
-    return {"plan": view.proposal_record(proposal) | counted}
+    return {"plan": view.proposal_record(proposal)}
 
 
 def _done(version: PolicyVersion, text: str, record: dict[str, Any], *, json: bool) -> None:
     if json:
         print_object(view.version_record(version) | record)
     else:
-        view.tell(text)
+        showing.tell(text)
 
 
 def _write(to: Path, text: str, *, replace: bool) -> None:
@@ -315,13 +313,3 @@ def _write(to: Path, text: str, *, replace: bool) -> None:
         raise Conflict(f"{brief(str(to))} is there already; --force replaces it.") from None
     except OSError as error:
         raise Misused(f"{brief(str(to))} cannot be written: {error.strerror}.") from None
-
-
-def _which(which: str | None) -> State | int | None:
-    if which is None:
-        return None
-    if which.isascii() and which.isdecimal() and len(which) < 10:
-        return int(which)
-    if which in {State.LIVE, State.EDITABLE}:
-        return State(which)
-    raise Misused(f"--version takes live, editable or a number, not {which!r}.")

@@ -15,10 +15,11 @@ from rich.text import Text
 from offhook.cli.exits import plain
 from offhook.cli.moments import iso, shown
 from offhook.cli.plan_view import counted
-from offhook.cli.policy_view import console
+from offhook.cli.showing import console
 from offhook.core.mergeable import PORTAL, USER
 from offhook.provider.population import Difference, Tick, Touched
-from offhook.provider.replacement import Fate, Kind, Move, Sent
+from offhook.provider.replacement import Fate, Kind, Move
+from offhook.provider.settlement import Sent
 
 # A person reads no more of them; as JSON, there are all.
 MOST_ROWS: Final = 30
@@ -29,8 +30,14 @@ _FATES: Final = {
     Fate.OTHER_MESSAGE: ("is turned away with another message", ""),
     Fate.REGISTERS_ANEW: ("registers anew", "yellow"),
 }
-_NAMES: Final = {Kind.KEY: "", Kind.QUICK_DIAL: "quick dial ", Kind.DIAL_ACTION: "dial action "}
-_RANKS: Final = {USER: " (enforced)", PORTAL: " (default)"}
+_NAMES: Final = {
+    Kind.KEY: "",
+    Kind.QUICK_DIAL: "quick dial ",
+    Kind.DIAL_ACTION: "dial action ",
+    Kind.DEVICES: "devices, ",
+    Kind.APP: "app, ",
+}
+_RANKS: Final = {USER: " (enforced)", PORTAL: " (portal)"}
 
 
 @contextmanager
@@ -110,6 +117,8 @@ def _name(move: Move) -> str:
 
 
 def _ways(move: Move) -> tuple[str, str]:
+    if move.kind is Kind.APP:
+        return "", "(as above)"
     if move.various:
         return "(various)", "(various)"
     return _said(move, move.before), _said(move, move.after)
@@ -117,7 +126,12 @@ def _ways(move: Move) -> tuple[str, str]:
 
 def _said(move: Move, sent: Sent | None) -> str:
     if sent is None:
-        return "(not sent)"
+        return "(none)" if move.kind is Kind.DEVICES else "(not sent)"
+    if move.kind is Kind.DEVICES:
+        return sent.text.replace("_", " ")
+    if sent.kept_out and not sent.text:
+        return plain(f"(not taken: {sent.kept_out})")
     empty = "(empty)" if move.kind is Kind.KEY else "(removed)"
+    why = f" (theirs is not taken: {sent.kept_out})" if sent.kept_out else ""
     attributes = "".join(f' {name}="{text}"' for name, text in sent.attributes)
-    return plain(f"{sent.text or empty}{attributes}{_RANKS.get(sent.rank, '')}")
+    return plain(f"{sent.text or empty}{attributes}{_RANKS.get(sent.rank, '')}{why}")

@@ -67,7 +67,7 @@ NameOption: TypeAlias = Annotated[
 ApprovalOption: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        help="A policy that changes what more than this part of the users get needs a second person's approval.",
+        help="Publishing what changes something for more than this part of the users needs a second person.",
         metavar="SHARE",
         min=0,
         max=1,
@@ -219,7 +219,7 @@ def _show(tenant: Tenant, users: int) -> None:
     guard = f"{limits.share:.1%} of the users who ask within {limits.window_s:,} s, and always {limits.floor:,}"
     table.add_row("Logouts at most", guard)
     approval = "never" if tenant.approval_share is None else f"for more than {tenant.approval_share:.1%} of the users"
-    table.add_row("Policy approved", approval)
+    table.add_row("Second person", approval)
     for kind, name in msgspec.structs.asdict(tenant.names).items():
         table.add_row(f"Name of {kind}", plain(name))
     table.add_row("Template", f"{len(tenant.template):,} characters" if tenant.template else "none")

@@ -17,8 +17,11 @@ _TROUBLES: Final = {
 }
 
 
-class Counts(msgspec.Struct, frozen=True):
-    """Phones that asked within the guard's window, and how many of them got into trouble afterwards."""
+class Counts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Phones that asked within the guard's window, and how many of them got into trouble afterwards.
+
+    One that asked and may still come back in time is not among them: what becomes of it is not known.
+    """
 
     asked: int
     missing: int = 0
@@ -31,26 +34,38 @@ class Counts(msgspec.Struct, frozen=True):
         return 100 * count / self.asked if self.asked else 0.0
 
 
-class Pause(msgspec.Struct, frozen=True):
+class Pause(msgspec.Struct, frozen=True, tag="pause"):
     """The rule is to be paused: it then applies to nobody, until a person says otherwise."""
 
     reason: str
 
+    def __str__(self) -> str:
+        return f"is paused, because {self.reason}"
 
-class Wait(msgspec.Struct, frozen=True):
+
+class Wait(msgspec.Struct, frozen=True, tag="wait"):
     """The rollout stays at its stage for now."""
 
     reason: str
 
+    def __str__(self) -> str:
+        return f"waits: {self.reason}"
 
-class Open(msgspec.Struct, frozen=True):
+
+class Open(msgspec.Struct, frozen=True, tag="open"):
     """The next stage may begin: `opened` is what the rollout's field of that name becomes."""
 
     opened: int
 
+    def __str__(self) -> str:
+        return f"goes on to stage {self.opened}"
 
-class Steady(msgspec.Struct, frozen=True):
+
+class Steady(msgspec.Struct, frozen=True, tag="steady"):
     """There is nothing to do."""
+
+    def __str__(self) -> str:
+        return "goes on as it is"
 
 
 Ruling: TypeAlias = Pause | Wait | Open | Steady
@@ -71,7 +86,7 @@ def judge(rollout: Rollout, treated: Counts, others: Counts, now_s: int) -> Ruli
     if rollout.stage(now_s) < rollout.opened or rollout.opened >= len(rollout.stages):
         return Steady()
     if treated.asked < guard.phones:
-        return Wait(f"{treated.asked:,} phones of at least {guard.phones:,} have asked since this stage began")
+        return Wait(f"{treated.asked:,} phones of at least {guard.phones:,} were looked at since this stage began")
     due_s = rollout.stages[rollout.opened].since_s
     return Wait(f"the next stage begins at {day_and_time(due_s)}") if now_s < due_s else Open(rollout.opened + 1)
 

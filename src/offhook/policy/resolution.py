@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from offhook.core.dialplan import QuickDial
-from offhook.core.mergeable import PORTAL, PROVIDER, USER
+from offhook.core.mergeable import PROVIDER, USER
 
 MAX_MESSAGE: Final = 500
 
@@ -17,8 +17,9 @@ MAX_MESSAGE: Final = 500
 class Strength(StrEnum):
     """What becomes of a value when the user changes it in the app (D5).
 
-    `default_once`: given at the sign-in only, so that it is the user's from then on. `ordinary`: the user's own change
-    stays. `enforced`: it has the user's rank, so it replaces the user's own change every time.
+    `default_once`: given at the sign-in only, so that it is the user's from then on; it lies over the portal's values
+    as any other of the provider's, or the next download of the app would take it back. `ordinary`: the user's own
+    change stays. `enforced`: it has the user's rank, so it replaces the user's own change every time.
     """
 
     DEFAULT_ONCE = "default_once"
@@ -28,7 +29,7 @@ class Strength(StrEnum):
     @property
     def rank(self) -> int:
         """The rank that such a value travels with."""
-        return {Strength.DEFAULT_ONCE: PORTAL, Strength.ORDINARY: PROVIDER, Strength.ENFORCED: USER}[self]
+        return USER if self is Strength.ENFORCED else PROVIDER
 
 
 class Overflow(StrEnum):

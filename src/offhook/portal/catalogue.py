@@ -21,12 +21,16 @@ _MEANWHILE: Final = "{0} was changed by somebody else meanwhile. Look at the dif
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A change that was shown to somebody: the content, how it differs, and what it was compared with."""
+    """A change that was shown to somebody: the content, how it differs, and what it was compared with.
+
+    `draft` is the Editable that it is, if it is one.
+    """
 
     app: App
     theme: Theme
     plan: Plan
     seen: Ground
+    draft: Version | None = None
 
     def __repr__(self) -> str:
         return f"Proposal({self.app.cloud_id}, {self.plan.summary})"
@@ -95,7 +99,27 @@ class Portal:
             if found is None:
                 raise _no_editable(cloud_id) if live else _no_app(cloud_id)
         theme = self.theme(found)
-        return Proposal(found.app, theme, self._difference(live, found.app, theme), _ground(found, live))
+        return Proposal(found.app, theme, self._difference(live, found.app, theme), _ground(found, live), found)
+
+    def keep_theme(self, proposal: Proposal) -> str:
+        """Keep the theme of a proposal, before any version names it; returns its digest."""
+        return self.themes.put(pack(proposal.theme))
+
+    def settle(self, apps: AppTransaction, proposal: Proposal, theme: str, signed: Signed) -> Version:
+        """Make the proposed content Live, in somebody's transaction; `theme` is the digest of its kept theme.
+
+        What is proposed as a draft leaves no Editable; anything else leaves the Editable as it is. Raises Conflict when
+        what it was compared with has changed since.
+        """
+        cloud_id = proposal.app.cloud_id
+        found, live = _standing(apps, cloud_id)
+        ground = _ground(found, live)
+        if ground.live != proposal.seen.live or (proposal.draft and ground.editable != proposal.seen.editable):
+            raise Conflict(_MEANWHILE.format(cloud_id))
+        if proposal.draft and found:
+            return self._promote(apps, found, live, signed)
+        number = self._next(apps, cloud_id, "", "")[0]
+        return self._promote(apps, versions.editable(proposal.app, theme, number, signed), live, signed)
 
     def publish(self, cloud_id: str, seen: Ground | None = None, author: str = "", note: str = "") -> Version:
         """Make the Editable Live, and the Live before it part of the history.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from offhook.core import masking, mergeable
 from offhook.core.dialplan import QuickDial, Removal
+from offhook.core.difference import Kind, Line, summary
 from offhook.core.lint import Finding
 from offhook.core.screen import Screen
 from offhook.core.theme import Theme
@@ -27,33 +27,6 @@ _SECTIONS: Final = (
 )
 
 
-class Kind(StrEnum):
-    """What happens to a place."""
-
-    ADDITION = "addition"
-    CHANGE = "change"
-    REMOVAL = "removal"
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One place that differs: what stands there before and after, None where there is nothing; secrets are masked."""
-
-    kind: Kind
-    place: str
-    before: str | None = None
-    after: str | None = None
-
-    def __str__(self) -> str:
-        before, after = (text or '""' for text in shortened(self.before or "", self.after or ""))
-        match self.kind:
-            case Kind.ADDITION:
-                return f"+ {self.place} = {after}"
-            case Kind.CHANGE:
-                return f"~ {self.place}: {before} -> {after}"
-            case Kind.REMOVAL:
-                return f"- {self.place} (was {before})"
-
-
 class _Content(msgspec.Struct, frozen=True):
     """What stands at a place: its text for people, and all of it, for what two texts may have in common."""
 
@@ -67,18 +40,18 @@ class Plan(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...] = ()
     remarks: tuple[Finding, ...] = ()
 
-    def count(self, kind: Kind) -> int:
-        """How many lines are of a kind."""
-        return sum(line.kind is kind for line in self.lines)
-
     @property
     def summary(self) -> str:
         """The counts in one line."""
-        counts = [(kind, self.count(kind)) for kind in Kind]
-        return ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts)
+        return summary(self.lines)
+
+    @property
+    def sections(self) -> frozenset[str]:
+        """The sections of `app.toml`, and `theme`, in which something differs."""
+        return frozenset(line.place.partition(".")[0] for line in self.lines)
 
     def __str__(self) -> str:
-        return "\n".join([self.summary, *map(str, self.lines), *map(str, self.remarks)])
+        return "\n".join([self.summary, *map(told, self.lines), *map(str, self.remarks)])
 
 
 def plan(old: App | None, new: App, old_theme: Theme | None = None, new_theme: Theme | None = None) -> Plan:
@@ -90,6 +63,18 @@ def plan(old: App | None, new: App, old_theme: Theme | None = None, new_theme: T
     known = set(remarks(old)) if old else set()
     noted = [*(losses(old, new) if old else ()), *(remark for remark in remarks(new) if remark not in known)]
     return Plan(tuple(line for line in lines if line), tuple(noted))
+
+
+def told(line: Line) -> str:
+    """A line for people, its texts cut so that the first difference can be seen."""
+    before, after = (text or '""' for text in shortened(line.before or "", line.after or ""))
+    match line.kind:
+        case Kind.ADDITION:
+            return f"+ {line.place} = {after}"
+        case Kind.CHANGE:
+            return f"~ {line.place}: {before} -> {after}"
+        case Kind.REMOVAL:
+            return f"- {line.place} (was {before})"
 
 
 def shortened(before: str, after: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ class AppTransaction(Protocol):
         """A version by its number, or None."""
 
     def latest(self, cloud_id: str) -> Stamp | None:
-        """The highest number of an app and the latest moment of any of its changes; None when there is no such app."""
+        """The highest number of an app and the latest moment of any change of it or its policy; None without an app."""
 
     def newest(self, cloud_id: str, limit: int) -> list[Version]:
         """The newest versions of an app, the newest first; none for an app that does not exist."""

@@ -13,7 +13,8 @@ from offhook.core.diagnostics import Diagnostic
 from offhook.core.mergeable import PROVIDER, Document, Settled, Value
 from offhook.core.secret import Discreet, Secret
 from offhook.policy.resolution import Beaten, Resolution, Setting
-from offhook.provider import globalpart, settling, template
+from offhook.provider import evidence, globalpart, settling, template
+from offhook.provider.evidence import INTERVAL_KEY
 from offhook.provider.globalpart import GlobalAnswer
 from offhook.provider.opening import VEIL, Opener, Opening
 from offhook.provider.rulings import SAYS_NOTHING
@@ -61,6 +62,11 @@ class Composition(Discreet, frozen=True):
     def sip_credentials(self) -> tuple[str, Secret]:
         """The SIP username and password, wherever they come from; empty when there are none."""
         return self._text(SIP_USERNAME), Secret(self._text(SIP_PASSWORD))
+
+    @property
+    def interval_s(self) -> int | None:
+        """When the phone is told to ask by itself; None when it is told nothing of it now."""
+        return evidence.interval(self.document.text(INTERVAL_KEY)) if INTERVAL_KEY in self.document.keys else None
 
     def _text(self, key: str) -> str:
         return self.withheld[key].content if key in self.withheld else self.document.text(key)

@@ -8,15 +8,17 @@ from typing import Final
 
 import msgspec
 
+from offhook.core.base import Base
 from offhook.core.diagnostics import Diagnostic
-from offhook.core.errors import Conflict, NotFound, Refused
+from offhook.core.difference import Line, summary
+from offhook.core.errors import Conflict, NotFound
 from offhook.core.features import Features
 from offhook.policy import document
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import stamped
 from offhook.provider import policyremarks
 from offhook.provider.explain import BaseSource
-from offhook.provider.policydifference import Line, difference, summary
+from offhook.provider.policydifference import difference
 from offhook.provider.policyversion import PolicyStore, PolicyTransaction, PolicyVersion, State
 from offhook.provider.ports import Clock, TenantStore
 from offhook.provider.tenant import Tenant
@@ -61,16 +63,22 @@ class Policies:
     portal: BaseSource
     clock: Clock
 
-    def propose(self, cloud_id: str, text: str, author: str = "", *, blank_removed: bool = False) -> Proposal:
-        """What publishing this text would change; raises Invalid with every fault in it, and NotFound."""
+    def propose(
+        self, cloud_id: str, text: str, author: str = "", *, blank_removed: bool = False, app: Base | None = None
+    ) -> Proposal:
+        """What publishing this text would change; raises Invalid with every fault in it, and NotFound.
+
+        `app` is what the portal will say by then; left out, what it says now.
+        """
         tenant, policy = self.tenants.get(cloud_id), document.parse(text)
         with self.store.read() as policies:
             if blank_removed:
                 policy = policyremarks.blanking(tenant, _read(policies.standing(cloud_id, State.LIVE)), policy)
-            return self._proposal(policies, tenant, self._signed(policies, cloud_id, policy, author), author)
+            policy = kept_open(_read(policies.standing(cloud_id, State.LIVE)), policy)
+            return self._proposal(policies, tenant, self._signed(policies, cloud_id, policy, author), author, app)
 
-    def propose_draft(self, cloud_id: str) -> Proposal:
-        """What publishing the Editable would change; raises NotFound."""
+    def propose_draft(self, cloud_id: str, app: Base | None = None) -> Proposal:
+        """What publishing the Editable would change; `app` as in `propose`. Raises NotFound."""
         tenant = self.tenants.get(cloud_id)
         with self.store.read() as policies:
             draft = policies.standing(cloud_id, State.EDITABLE)
@@ -78,15 +86,15 @@ class Policies:
                 raise NotFound(
                     f"{cloud_id} has no draft of a policy. To make one: offhook policy draft {cloud_id} FILE"
                 )
-            proposal = self._proposal(policies, tenant, document.parse(draft.text), draft.author)
+            proposal = self._proposal(policies, tenant, document.parse(draft.text), draft.author, app)
         return msgspec.structs.replace(proposal, draft=draft)
 
-    def propose_restoring(self, cloud_id: str, number: int, author: str = "") -> Proposal:
-        """What publishing an earlier version anew would change; raises NotFound."""
+    def propose_restoring(self, cloud_id: str, number: int, author: str = "", app: Base | None = None) -> Proposal:
+        """What publishing an earlier version anew would change; `app` as in `propose`. Raises NotFound."""
         tenant = self.tenants.get(cloud_id)
         with self.store.read() as policies:
             policy = document.parse(_numbered(policies, cloud_id, number).text)
-            return self._proposal(policies, tenant, self._signed(policies, cloud_id, policy, author), author)
+            return self._proposal(policies, tenant, self._signed(policies, cloud_id, policy, author), author, app)
 
     def propose_pausing(self, cloud_id: str, rule: str, reason: str, author: str = "") -> Proposal:
         """What pausing a rule of the Live policy would change; raises NotFound."""
@@ -95,6 +103,10 @@ class Policies:
     def propose_withdrawing(self, cloud_id: str, rule: str, author: str = "") -> Proposal:
         """What taking a rule out of the Live policy would change; raises NotFound."""
         return self._propose_for(cloud_id, rule, author, lambda _: None)
+
+    def propose_opening(self, cloud_id: str, rule: str, opened: int, author: str = "") -> Proposal:
+        """What letting more stages of a guarded rollout begin would change; raises NotFound."""
+        return self._propose_for(cloud_id, rule, author, lambda one: _opened(one, opened))
 
     def keep_draft(self, proposal: Proposal, author: str = "", note: str = "") -> PolicyVersion:
         """Make it the Editable; the one before stays in the history. Raises Conflict when that was changed since."""
@@ -108,41 +120,44 @@ class Policies:
             policies.put(version)
         return version
 
-    def publish(
-        self,
-        proposal: Proposal,
-        author: str = "",
-        note: str = "",
-        *,
-        approved_by: str = "",
-        affected_share: float | None = None,
-    ) -> PolicyVersion:
-        """Let phones be answered by it, in one transaction; the Live before it stays in the history.
+    def publish(self, proposal: Proposal, author: str = "", note: str = "") -> PolicyVersion:
+        """Let phones be answered by it, in one transaction. Nobody is asked whether a second person approves of it."""
+        with self.store.begin() as policies:
+            moment_s = self._moment_s(policies, proposal.tenant.cloud_id)
+            return self.settle(policies, proposal, author, note, moment_s=moment_s)
 
-        What is proposed as a draft leaves no draft; anything else leaves the draft as it is. `affected_share` is the
-        part of the users whose answers it changes, None when nobody has looked. Raises Conflict when something was
-        changed since, and Refused when a second person is needed.
+    def settle(
+        self,
+        policies: PolicyTransaction,
+        proposal: Proposal,
+        author: str,
+        note: str,
+        *,
+        moment_s: int,
+        approved_by: str = "",
+    ) -> PolicyVersion:
+        """Let phones be answered by it, in somebody's transaction; the Live before it stays in the history.
+
+        What is proposed as a draft leaves no draft; anything else leaves the draft as it is. Raises Conflict when
+        something was changed since.
         """
         cloud_id = proposal.tenant.cloud_id
-        _check_approval(proposal, author, approved_by, affected_share)
-        with self.store.begin() as policies:
-            if _ground(policies, cloud_id) != proposal.seen:
-                raise Conflict(_MEANWHILE.format(cloud_id))
-            live = policies.standing(cloud_id, State.LIVE)
-            if live is not None:
-                policies.put(msgspec.structs.replace(live, state=State.PAST))
-            version = proposal.draft or self._version(policies, proposal, author, note)
-            moment_s = self._moment_s(policies, cloud_id)
-            version = msgspec.structs.replace(
-                version,
-                state=State.LIVE,
-                note=note or version.note,
-                approved_by=approved_by,
-                changed_s=moment_s,
-                published_s=moment_s,
-            )
-            policies.put(version)
-            policies.serve(cloud_id, version.number)
+        if _ground(policies, cloud_id) != proposal.seen:
+            raise Conflict(_MEANWHILE.format(cloud_id))
+        live = policies.standing(cloud_id, State.LIVE)
+        if live is not None:
+            policies.put(msgspec.structs.replace(live, state=State.PAST))
+        version = proposal.draft or self._version(policies, proposal, author, note)
+        version = msgspec.structs.replace(
+            version,
+            state=State.LIVE,
+            note=note or version.note,
+            approved_by=approved_by,
+            changed_s=moment_s,
+            published_s=moment_s,
+        )
+        policies.put(version)
+        policies.serve(cloud_id, version.number)
         return version
 
     def show(self, cloud_id: str, which: State | int | None = None) -> PolicyVersion:
@@ -182,10 +197,13 @@ class Policies:
             policy = msgspec.structs.replace(live, rules=tuple(one for one in rules if one is not None))
             return self._proposal(policies, tenant, self._signed(policies, cloud_id, policy, author), author)
 
-    def _proposal(self, policies: PolicyTransaction, tenant: Tenant, policy: Policy, drafter: str) -> Proposal:
+    def _proposal(
+        self, policies: PolicyTransaction, tenant: Tenant, policy: Policy, drafter: str, app: Base | None = None
+    ) -> Proposal:
         live = _read(policies.standing(tenant.cloud_id, State.LIVE))
-        known = set(policyremarks.remarks(tenant, None, live, self._features(tenant))) if live else set()
-        noted = policyremarks.remarks(tenant, live, policy, self._features(tenant))
+        now = self.portal.base(tenant.cloud_id, False)
+        known = set(policyremarks.remarks(tenant, None, live, _features(now))) if live else set()
+        noted = policyremarks.remarks(tenant, live, policy, _features(app or now))
         return Proposal(
             tenant,
             policy,
@@ -195,10 +213,6 @@ class Policies:
             _ground(policies, tenant.cloud_id),
             drafter,
         )
-
-    def _features(self, tenant: Tenant) -> Features | None:
-        base = self.portal.base(tenant.cloud_id, False)
-        return None if base is None else Features.received(base.features)[0]
 
     def _signed(self, policies: PolicyTransaction, cloud_id: str, policy: Policy, author: str) -> Policy:
         """Signed beside the Live and the Editable: whoever changes nothing of a rule does not become its author."""
@@ -225,19 +239,8 @@ class Policies:
         return max(self.clock.now_s(), policies.latest(cloud_id)[1] + 1)
 
 
-def _check_approval(proposal: Proposal, author: str, approved_by: str, affected_share: float | None) -> None:
-    """Whether it needs a second person; that is neither who wrote it nor who publishes it. Raises Refused."""
-    most = proposal.tenant.approval_share
-    if most is None or (affected_share is not None and affected_share <= most):
-        return
-    if approved_by and approved_by not in {author, proposal.drafter}:
-        return
-    of = "an unknown part" if affected_share is None else f"{affected_share:.1%}"
-    who = "It cannot be who wrote or publishes it" if approved_by else "Name one with --approved-by"
-    raise Refused(
-        f"This changes what {of} of the users of {proposal.tenant.cloud_id} get. Beyond {most:.1%} a second person "
-        f"has to approve of it. {who}."
-    )
+def _features(base: Base | None) -> Features | None:
+    return None if base is None else Features.received(base.features)[0]
 
 
 def _read(version: PolicyVersion | None) -> Policy | None:
@@ -256,6 +259,29 @@ def _ground(policies: PolicyTransaction, cloud_id: str) -> Ground:
     return Ground(
         (editable.number, editable.changed_s) if editable else None, (live.number, live.changed_s) if live else None
     )
+
+
+def _opened(rule: Rule, opened: int) -> Rule:
+    if rule.rollout is None:
+        return rule
+    return msgspec.structs.replace(rule, rollout=msgspec.structs.replace(rule.rollout, opened=opened))
+
+
+def kept_open(live: Policy | None, new: Policy) -> Policy:
+    """The policy with the stages that a guard has opened meanwhile, of which a file knows nothing.
+
+    Else whoever publishes it would take out those who are in. With other stages, a rollout begins anew.
+    """
+    known = {rule.id: rule for rule in live.rules} if live else {}
+
+    def kept(rule: Rule) -> Rule:
+        before = known.get(rule.id)
+        if rule.rollout is None or before is None or before.rollout is None:
+            return rule
+        carried = _opened(rule, max(rule.rollout.opened, before.rollout.opened))
+        return carried if carried.rollout == before.rollout else rule
+
+    return msgspec.structs.replace(new, rules=tuple(map(kept, new.rules)))
 
 
 def _by_publishing(versions: list[PolicyVersion]) -> Iterator[PolicyVersion]:

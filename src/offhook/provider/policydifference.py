@@ -3,39 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 
-import msgspec
-
+from offhook.core.difference import Kind, Line
 from offhook.policy.facts import shown
-from offhook.policy.rollout import Rollout
+from offhook.policy.rollout import Guard, Rollout
 from offhook.policy.rules import Policy, Rule, Segment
-
-
-class Kind(StrEnum):
-    """What happens to a rule, a segment, or a part of one."""
-
-    ADDITION = "addition"
-    CHANGE = "change"
-    REMOVAL = "removal"
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One thing that differs: what it says before and after, None where there is nothing."""
-
-    kind: Kind
-    place: str
-    before: str | None = None
-    after: str | None = None
-
-    def __str__(self) -> str:
-        match self.kind:
-            case Kind.ADDITION:
-                return f"+ {self.place}: {self.after}"
-            case Kind.CHANGE:
-                return f"~ {self.place}: {self.before} -> {self.after}"
-            case Kind.REMOVAL:
-                return f"- {self.place} (was: {self.before})"
 
 
 def difference(old: Policy | None, new: Policy) -> tuple[Line, ...]:
@@ -46,12 +18,6 @@ def difference(old: Policy | None, new: Policy) -> tuple[Line, ...]:
         *_entries("rule", {one.id: one for one in old.rules}, {one.id: one for one in new.rules}),
         *_order(old, new),
     )
-
-
-def summary(lines: tuple[Line, ...]) -> str:
-    """The counts in one line."""
-    counts = [(kind, sum(line.kind is kind for line in lines)) for kind in Kind]
-    return ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts)
 
 
 def said(entry: Rule | Segment) -> dict[str, str]:
@@ -73,8 +39,16 @@ def told(rollout: Rollout) -> str:
     """A rollout in words."""
     stages = [f"{stage.percent:g}% from {stage.since.isoformat()}" for stage in rollout.stages]
     shares = ", ".join(stages) if rollout.percent is None else f"{rollout.percent:g}%"
-    guard = "" if rollout.guard is None else f", guarded, {rollout.opened} of {len(stages) or 1} stages open"
-    return f"{shares} of {rollout.of}{f', by {shown(rollout.salt)}' if rollout.salt else ''}{guard}"
+    opened = (
+        ""
+        if rollout.guard is None
+        else f", {_guarded(rollout.guard)}, {rollout.opened} of {len(stages) or 1} stages open"
+    )
+    return f"{shares} of {rollout.of}{f', by {shown(rollout.salt)}' if rollout.salt else ''}{opened}"
+
+
+def _guarded(guard: Guard) -> str:
+    return f"guarded ({guard.excess:g} points, {guard.phones:,} phones, {guard.window_s:,} s)"
 
 
 def _entries(

@@ -46,7 +46,7 @@ class PolicyTransaction(Protocol):
         """A version by its number, or None."""
 
     def latest(self, cloud_id: str) -> tuple[int, int]:
-        """The highest number there is and the latest moment of any change; zeros when there is no policy."""
+        """The highest number there is and the latest moment of any change, also of its app; zeros without any."""
 
     def newest_first(self, cloud_id: str) -> Iterator[PolicyVersion]:
         """All versions."""

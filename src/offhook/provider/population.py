@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
 from offhook.policy.rules import Policy
 from offhook.policy.subject import Occasion
 from offhook.provider.circumstances import NOTHING, Circumstances
-from offhook.provider.replacement import Fate, Kind, Move, Replacement
+from offhook.provider.evidence import NEVER_MET, Met
+from offhook.provider.replacement import NO_BASES, Bases, Fate, Kind, Move, Replacement
 from offhook.provider.rulings import Case
 from offhook.provider.subscriber import State, Subscriber
 from offhook.provider.tenant import Tenant
@@ -30,9 +31,20 @@ class Phone(msgspec.Struct, frozen=True):
     id: str
     device: str = ""
     circumstances: Circumstances = NOTHING
+    met: Met = NEVER_MET
 
 
 Member: TypeAlias = tuple[Subscriber, Sequence[Phone]]
+
+
+class PopulationStore(Protocol):
+    """Administration's view of users together with their phones. Every method may raise Unavailable."""
+
+    def all_of(self, cloud_id: str) -> Iterator[Member]:
+        """All users of a Cloud ID by username with their active installs, in pages so that memory stays bounded."""
+
+    def count(self, cloud_id: str) -> int:
+        """How many users there are."""
 
 
 class Touched(msgspec.Struct, frozen=True):
@@ -83,10 +95,11 @@ def difference(
     members: Iterable[Member],
     now_s: int,
     *,
+    bases: Bases = NO_BASES,
     tick: Tick = lambda _: None,
 ) -> Difference:
     """Count over all members, of whom no two are kept in mind; `tick` is told how many were looked at."""
-    replacement, tally = Replacement(tenant, live, new), _Tally()
+    replacement, tally = Replacement(tenant, live, new, bases), _Tally()
     for number, (subscriber, phones) in enumerate(members, 1):
         if subscriber.state is State.SUSPENDED or (subscriber.expires_s is not None and subscriber.expires_s <= now_s):
             tally.passed_over += 1

@@ -10,6 +10,7 @@ import msgspec
 
 from offhook.core.secret import Secret
 from offhook.provider.circumstances import NOTHING, Circumstances
+from offhook.provider.evidence import TurnedAway
 from offhook.provider.subscriber import Argon2, State, StoredPassword, Subscriber
 from offhook.provider.tenant import Tenant
 from offhook.provider.validators import NEVER_SERVED, Served
@@ -62,6 +63,7 @@ class NewInstall(msgspec.Struct, frozen=True):
     circumstances: Circumstances = NOTHING
     served: Served = NEVER_SERVED
     room: Room | None = None
+    interval_s: int | None = None
 
 
 class KnownInstall(msgspec.Struct, frozen=True):
@@ -157,7 +159,8 @@ class Sighting(msgspec.Struct, frozen=True):
     """An install asked: when, what it said it had, and who it says it is.
 
     `proved` is the hash of what it came with, if that is what it was given last: what it had before opens nothing any
-    more. `told` says that it was logged out.
+    more. `told` says that it was logged out, `asked` that it asked for its account; then `interval_s` is what it was
+    told of when to ask again, None if that was nothing new.
     """
 
     install_id: str
@@ -168,6 +171,8 @@ class Sighting(msgspec.Struct, frozen=True):
     told: bool = False
     circumstances: Circumstances = NOTHING
     served: Served | None = None
+    asked: bool = False
+    interval_s: int | None = None
 
 
 class LifeStore(Protocol):
@@ -212,6 +217,9 @@ class SightingStore(Protocol):
 
     def keep(self, sightings: Sequence[Sighting]) -> None:
         """One transaction; raises Unavailable. An install that is seen for the first time ends those it replaces."""
+
+    def keep_refusals(self, refused: Mapping[str, int], turned_away: Sequence[TurnedAway]) -> None:
+        """When installs were refused last, and users who were turned away: one transaction; raises Unavailable."""
 
 
 class SubscriberStore(Protocol):

@@ -1,40 +1,48 @@
-"""What one phone gets otherwise when a policy takes the place of another one, computed without opening a secret."""
+"""What one phone gets otherwise when another app or policy takes the place of the Live one; no secret is opened."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
-from hashlib import blake2b
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from offhook.core import registration
-from offhook.core.mergeable import PROVIDER, Document, Value
+from offhook.core.base import Base
+from offhook.core.dialplan import GlobalPart
+from offhook.core.features import gating
+from offhook.core.mergeable import PROVIDER, Document
 from offhook.core.secret import MASK, Secret
 from offhook.policy.conditions import reach
 from offhook.policy.during import During
 from offhook.policy.evaluate import Compiled
-from offhook.policy.resolution import LetIn, Logout, Refusal, Resolution, Setting, Verdict
+from offhook.policy.resolution import DeviceLimit, LetIn, Logout, Refusal, Resolution, Setting, Verdict
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import said, segments_of
 from offhook.policy.subject import Fact, Occasion, Subject
-from offhook.provider.change import is_secret
-from offhook.provider.compose import Grant, common, compose
-from offhook.provider.globalpart import GlobalAnswer
+from offhook.provider import template
+from offhook.provider.compose import INSTALL_KEY, LOGOUT_STATUS_KEY, Composition, Grant, common, compose
 from offhook.provider.opening import VEIL
 from offhook.provider.rulings import Case
-from offhook.provider.subscriber import Override, Subscriber
+from offhook.provider.settlement import (
+    AFTER_SECRET,
+    BEFORE_SECRET,
+    Beneath,
+    Sent,
+    Settlement,
+    Told,
+    dial_actions,
+    quick_dials,
+    tell,
+)
+from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override, Subscriber
 from offhook.provider.tenant import Tenant
 
-# A longer text is cut, and told from others that begin alike by its length and digest.
-MOST_SHOWN: Final = 200
 _VEILED: Final = Secret(MASK)
-_SEALED: Final = re.compile("\ue000[^\ue001]*\ue001")
 _FAR_S: Final = 2**60
-# What stands for a thing when two of them are compared, and how it is shown.
-_Told: TypeAlias = tuple[object, "Sent"]
+# What the provider may send of itself, whatever the template, the rules and single users say.
+_SENT: Final = (SIP_USERNAME, SIP_PASSWORD, "cloud_username", "cloud_password", INSTALL_KEY, LOGOUT_STATUS_KEY)
 
 
 class Fate(StrEnum):
@@ -53,19 +61,12 @@ class Kind(StrEnum):
     KEY = "key"
     QUICK_DIAL = "quick_dial"
     DIAL_ACTION = "dial_action"
-
-
-class Sent(msgspec.Struct, frozen=True):
-    """A value as it is sent, with masks for secrets; an empty one blanks a key and removes a quick dial."""
-
-    text: str
-    rank: int
-    markup: bool = False
-    attributes: tuple[tuple[str, str], ...] = ()
+    DEVICES = "devices"  # how many a user may have, and what becomes of one too many
+    APP = "app"  # a part of the app that is the same for everybody, such as its theme
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One thing that is sent otherwise; None is not sent, and what is not sent stays on the phone (D5).
+    """One thing that is otherwise; None is not sent, and what is not sent stays on the phone (D5).
 
     `various` stands for values too many to be told one by one.
     """
@@ -95,14 +96,30 @@ _FATES: Final[Mapping[type[Verdict], Fate]] = {
 }
 
 
-class Replacement:
-    """A policy in the place of another one, of which there may be none.
+class Bases(msgspec.Struct, frozen=True):
+    """What the portal says before and after, each None where that is not known.
 
-    Only rules that differ can change anything, so whoever none of them can match is not looked at any further.
-    `by_install` and `by_circumstances` say what phones of one user may be told apart by.
+    `everybody` names what changes for all users alike and beside their accounts, such as the theme.
     """
 
-    def __init__(self, tenant: Tenant, live: Policy | None, new: Policy) -> None:
+    live: Base | None = None
+    new: Base | None = None
+    everybody: tuple[str, ...] = ()
+
+
+NO_BASES: Final = Bases()
+
+
+class Replacement:
+    """A policy and an app in the place of others, of which there may be none.
+
+    A phone merges: the portal's values have a low rank, so that a change of the app reaches only whom nobody sends
+    something else, and licences say what is taken of that (D5, D18). Only rules that differ and keys of the app that
+    differ can change anything, so whoever none of them concerns is not looked at any further. `by_install` and
+    `by_circumstances` say what phones of one user may be told apart by.
+    """
+
+    def __init__(self, tenant: Tenant, live: Policy | None, new: Policy, bases: Bases = NO_BASES) -> None:
         live = live or Policy()
         self._tenant, self._live, self._new = tenant, Compiled(live), Compiled(new)
         self._differing = _differing(live, new), _differing(new, live)
@@ -111,58 +128,91 @@ class Replacement:
             for policy, ids in zip((live, new), self._differing, strict=True)
         ]
         self._open = {id(rule) for policy in (live, new) for rule in policy.rules if _is_open(rule, policy)}
+        self._before, self._after = Beneath(bases.live), Beneath(bases.new)
+        self._everybody = tuple(Move(Kind.APP, name, various=True) for name in bases.everybody)
+        self._keys = frozenset(_differing_keys(self._before, self._after))
+        self._sent = {*_SENT, *template.parse(tenant.template).entries}
+        self._plainly = _plainly(self._before, self._after, self._keys)
+        self._licences = self._before.features != self._after.features
+        self._dials = self._before.common != self._after.common
+        self._is_new_app = bool(self._keys or self._licences or self._dials or self._everybody)
         self.by_install = self._live.draws_installs or self._new.draws_installs
-        self.by_circumstances = bool(self._live.uses or self._new.uses)
+        self.by_circumstances = self._is_new_app or bool(self._live.uses or self._new.uses)
 
     def change(self, subscriber: Subscriber, phone: Case) -> Change:
-        """What changes for a user on a phone."""
+        """What changes for a user on a phone. Who tests the Editable app has what is published of it already."""
         subject = phone.subject(subscriber)
+        is_new_app = self._is_new_app and not phone.circumstances.editable
         suspects = [rule for policy in self._suspects for rule in policy.candidates(subject)]
-        if not suspects:
+        if not suspects and not is_new_app:
             return NO_CHANGE
-        old, new = self._live.resolve(subject), self._new.resolve(subject)
-        fates, moves = tuple(_fates(old.verdict, new.verdict)), tuple[Move, ...]()
+        old = self._live.resolve(subject)
+        new = self._new.resolve(subject) if suspects else old
+        fates = tuple(_fates(old.verdict, new.verdict))
+        moves = self._everybody if is_new_app else ()
         if isinstance(old.verdict, LetIn) and isinstance(new.verdict, LetIn):
-            moves, registers = self._account(subscriber, phone, old, new)
+            before = self._before if is_new_app else self._after
+            keys, registers = self._account(subscriber, phone, (before, old), (self._after, new))
+            moves += keys
+            moves += tuple(_moves(Kind.DEVICES, _limit(old.device_limit), _limit(new.device_limit)))
             if registers and subject.occasion is Occasion.AGAIN:
                 fates = (Fate.REGISTERS_ANEW,)
-            if _dialled(old) != _dialled(new):
-                before, after = (common(self._tenant, subscriber, one, _MARKS) for one in (old, new))
-                moves += tuple(_dials(before, after))
-        later = not (moves or fates) and self._may_follow(subject, suspects, old, new)
+            if _dialled(old) != _dialled(new) or before.common != self._after.common:
+                moves += tuple(_dials(*(self._global(subscriber, *one) for one in ((before, old), (self._after, new)))))
+        later = not (moves or fates) and self._may_follow(subject, suspects, old, new, is_new_app=is_new_app)
         return Change(moves, fates, later)
 
     def _account(
-        self, subscriber: Subscriber, phone: Case, old: Resolution, new: Resolution
+        self,
+        subscriber: Subscriber,
+        phone: Case,
+        before: tuple[Beneath, Resolution],
+        after: tuple[Beneath, Resolution],
     ) -> tuple[tuple[Move, ...], bool]:
-        """The keys that are sent otherwise, and whether the phone registers with others than it did."""
-        either = old.settings.keys() | new.settings.keys()
-        keys = {key for key in either if not _alike(old.settings.get(key), new.settings.get(key))}
+        """The keys that are settled otherwise, and whether the phone registers with others than it did."""
+        old, new = before[1].settings, after[1].settings
+        keys = {key for key in old.keys() | new.keys() if not _alike(old.get(key), new.get(key))}
+        if before[0] is not after[0]:
+            keys |= self._keys
+            if self._licences:
+                keys |= self._gated(subscriber, old.keys() | new.keys())
         if not keys:
             return (), False
+        if keys == self._keys and keys.isdisjoint(self._sent | subscriber.overrides.keys() | old.keys() | new.keys()):
+            return self._plainly
         grant = Grant(phone.install_id, _VEILED, _VEILED, again=phone.occasion is Occasion.AGAIN)
 
-        def composed(resolution: Resolution) -> Document:
+        def composed(resolution: Resolution) -> Composition:
             settings = {key: one for key, one in resolution.settings.items() if key in keys}
             narrow = msgspec.structs.replace(resolution, settings=settings)
-            return compose(self._tenant, subscriber, grant, narrow, _MARKS, keys=keys).document
+            return compose(self._tenant, subscriber, grant, narrow, _MARKS, keys=keys)
 
-        before, after = composed(old), composed(new)
-        moves = tuple(_moves(Kind.KEY, _keys(before, keys), _keys(after, keys)))
-        kept = Document({**before.keys, **after.keys})
-        return moves, bool(moves) and registration.changed(before, kept)
+        had = composed(before[1])
+        has = had if after[1] is before[1] else composed(after[1])
+        return _compared(before[0].settled(had, keys), after[0].settled(has, keys))
 
-    def _may_follow(self, subject: Subject, suspects: list[Rule], old: Resolution, new: Resolution) -> bool:
+    def _gated(self, subscriber: Subscriber, ruled: Collection[str]) -> set[str]:
+        """What the provider may send that needs a licence."""
+        return {key for key in {*self._sent, *subscriber.overrides, *ruled} if gating(key)}
+
+    def _global(self, subscriber: Subscriber, beneath: Beneath, resolution: Resolution) -> tuple[GlobalPart, ...]:
+        """What the portal says beside the account, and what the provider lays over it."""
+        return beneath.common, common(self._tenant, subscriber, resolution, _MARKS).part
+
+    def _may_follow(
+        self, subject: Subject, suspects: list[Rule], old: Resolution, new: Resolution, *, is_new_app: bool
+    ) -> bool:
         """Whether a rule that differs may match, or one that matches may count, when a clock strikes or a phone roams.
 
-        A rule that differs and does not match now never will, unless it asks for the time or the network itself.
+        A rule that differs and does not match now never will, unless it asks for the time or the network itself. A rule
+        that comes or goes may also uncover what the app says.
         """
         if not self._open:
             return False
         if any(id(rule) in self._open and _draws(rule, subject) for rule in suspects):
             return True
         differ = set[str]().union(*self._differing)
-        if differ.isdisjoint(by.rule for by in (*old.matched, *new.matched)):
+        if not is_new_app and differ.isdisjoint(by.rule for by in (*old.matched, *new.matched)):
             return False
         tried = (rule for policy in (self._live, self._new) for rule in policy.candidates(subject))
         return any(id(rule) in self._open and _draws(rule, subject) for rule in tried)
@@ -172,7 +222,7 @@ class _Marks:
     """Each secret as its name between marks: two of them differ, as they are likely to, and neither is shown."""
 
     def secret(self, subscriber: Subscriber, name: str) -> str:
-        return f"\ue000{name}\ue001"
+        return f"{BEFORE_SECRET}{name}{AFTER_SECRET}"
 
     def override(self, subscriber: Subscriber, key: str) -> Override:
         return VEIL.override(subscriber, key)
@@ -225,52 +275,41 @@ def _dialled(resolution: Resolution) -> tuple[object, object]:
     return {name: one.item for name, one in dials}, {name: one.values for name, one in actions}
 
 
-def _moves(kind: Kind, before: Mapping[str, _Told], after: Mapping[str, _Told]) -> Iterator[Move]:
+def _moves(kind: Kind, before: Mapping[str, Told], after: Mapping[str, Told]) -> Iterator[Move]:
     for name in before.keys() | after.keys():
         old, new = before.get(name), after.get(name)
-        if old is None or new is None or old[0] != new[0]:
+        if (old and old[0]) != (new and new[0]):
             yield Move(kind, name, old and old[1], new and new[1])
 
 
-def _keys(document: Document, keys: set[str]) -> dict[str, _Told]:
-    return {key: _told(key, document.keys[key].value) for key in keys if key in document.keys}
+def _limit(limit: DeviceLimit | None) -> dict[str, Told]:
+    """The limit counts at the next sign-in, and no phone gets anything; all the same it is what the user may do."""
+    if limit is None:
+        return {}
+    return {"limit": ((limit.count, limit.then, limit.message), Sent(f"{limit.count}, {limit.then}", PROVIDER))}
 
 
-def _told(name: str, value: Value) -> _Told:
-    """All of a value but where it comes from, and what may be seen of it."""
-    whole = value.content, value.rank, value.markup, value.attributes
-    return whole, Sent(_cut(_masked(name, value.content)), value.rank, value.markup, value.attributes)
+def _compared(before: Settlement, after: Settlement) -> tuple[tuple[Move, ...], bool]:
+    """What is settled otherwise, and whether a phone registers with others than it did; what is not sent stays."""
+    (told_before, had), (told_after, has) = before, after
+    moves = tuple(_moves(Kind.KEY, told_before, told_after))
+    return moves, bool(moves) and registration.changed(had, Document({**had.keys, **has.keys}))
 
 
-def _masked(name: str, text: str) -> str:
-    return MASK if text and is_secret(name) else _SEALED.sub(MASK, text)
+def _plainly(before: Beneath, after: Beneath, keys: Collection[str]) -> tuple[tuple[Move, ...], bool]:
+    """What changes for whom nobody sends any of these keys."""
+    nothing = Composition(Document(), {})
+    return _compared(before.settled(nothing, keys), after.settled(nothing, keys))
 
 
-def _cut(text: str) -> str:
-    if len(text) <= MOST_SHOWN:
-        return text
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-    return f"{text[: MOST_SHOWN - 50]}... ({len(text):,} characters, {digest})"
+def _differing_keys(before: Beneath, after: Beneath) -> Iterator[str]:
+    """The keys of which the portal says something else."""
+    for key in before.account.keys() | after.account.keys():
+        old, new = before.account.get(key), after.account.get(key)
+        if old is None or new is None or tell(key, old)[0] != tell(key, new)[0]:
+            yield key
 
 
-def _dials(before: GlobalAnswer, after: GlobalAnswer) -> Iterator[Move]:
-    yield from _moves(Kind.QUICK_DIAL, _quick_dials(before), _quick_dials(after))
-    yield from _moves(Kind.DIAL_ACTION, _dial_actions(before), _dial_actions(after))
-
-
-def _quick_dials(answer: GlobalAnswer) -> dict[str, _Told]:
-    dials = answer.part.quick_dials
-    told: dict[str, _Told] = {one.id: (("", one.rank), Sent("", one.rank)) for one in dials.removals}
-    for one in dials.items:
-        texts = one.display_name, one.uri, one.portrait_url
-        told[one.id] = (*texts, one.rank), Sent(_cut(_masked("", ", ".join(filter(None, texts)))), one.rank)
-    return told
-
-
-def _dial_actions(answer: GlobalAnswer) -> dict[str, _Told]:
-    told: dict[str, _Told] = {}
-    for identity, values in answer.part.dial_actions.items():
-        parts = {name: _told(name, value) for name, value in sorted(values.items())}
-        text = ", ".join(f"{name} {shown.text}" for name, (_, shown) in parts.items())
-        told[identity] = {name: whole for name, (whole, _) in parts.items()}, Sent(_cut(text), PROVIDER)
-    return told
+def _dials(before: tuple[GlobalPart, ...], after: tuple[GlobalPart, ...]) -> Iterator[Move]:
+    yield from _moves(Kind.QUICK_DIAL, quick_dials(before), quick_dials(after))
+    yield from _moves(Kind.DIAL_ACTION, dial_actions(before), dial_actions(after))

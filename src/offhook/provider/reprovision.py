@@ -13,7 +13,7 @@ from offhook.policy.resolution import Logout, Refusal, Resolution, Verdict
 from offhook.provider.againrequest import AgainRequest
 from offhook.provider.authenticity import WRONG, Authenticity, hashes
 from offhook.provider.circumstances import Circumstances
-from offhook.provider.compose import Composer, Grant
+from offhook.provider.compose import Composer, Composition, Grant
 from offhook.provider.dating import Dating
 from offhook.provider.fleetguard import RETRY_AFTER_S, FleetGuard
 from offhook.provider.ports import Clock, Ending, LifeStore, Sighting, Standing
@@ -109,21 +109,21 @@ class Reprovision:
         resolution = case.resolve(subscriber)
         if logged_out := await self._judged(standing, resolution.verdict, seen):
             return logged_out
-        document = await self._composed(standing, request, resolution)
+        composition = await self._composed(standing, request, resolution)
+        document = composition.dumps()
         answered = dating.answered(self._tokens.digest(document), case.now_s, seen.held_s)
-        if answered is not None:
-            self._sightings.saw(msgspec.structs.replace(seen, served=answered))
+        self._sightings.saw(msgspec.structs.replace(seen, served=answered, interval_s=composition.interval_s))
         dated_s = standing.modified_s if answered is None else answered.dated_s
         return self._answer(Edition.of_account(standing.install_id, dated_s), standing, request, document)
 
-    async def _composed(self, standing: Standing, request: AgainRequest, resolution: Resolution) -> bytes:
+    async def _composed(self, standing: Standing, request: AgainRequest, resolution: Resolution) -> Composition:
         grant = Grant(standing.install_id, request.secret, request.secret, again=True)
         composition = self._composer.compose(standing.tenant, standing.subscriber(), grant, resolution)
         if standing.tenant.credential is Credential.SIP:
             given = self._tokens.of_pair(*composition.sip_credentials())
             came_with = self._tokens.of_pair(request.username, request.secret)
             await self._remember(standing, given, came_with)
-        return composition.dumps()
+        return composition
 
     async def _judged(self, standing: Standing, verdict: Verdict, seen: Sighting) -> LoggedOut | None:
         """What a rule makes of the install: a logout if the guard lets it go, a refusal that logs nobody out, or None.
@@ -131,6 +131,7 @@ class Reprovision:
         A rule whose logouts were withdrawn says nothing of them.
         """
         if isinstance(verdict, Refusal):
+            self._sightings.refused(standing.install_id, seen.seen_s)
             raise Refused(verdict.message)
         if isinstance(verdict, Logout) and (decided := await self._guard.ruled(standing, verdict.by, seen.seen_s)):
             return await self._logout(standing, decided, seen, verdict.message)
@@ -171,11 +172,17 @@ class Reprovision:
             request.user_agent,
             self._proved(standing, request),
             circumstances=told,
+            asked=service == ACCOUNT,
         )
 
     async def _recognised(self, request: AgainRequest) -> Standing:
         """The install, unless another one has taken its place; that one must not be logged out for it."""
-        standing = await self._authenticity.check(request)
+        try:
+            standing = await self._authenticity.check(request)
+        except Refused:
+            # Whoever it was, a phone that is refused for what a rule gave it must not go unnoticed.
+            self._sightings.refused(request.install_id, self._clock.now_s())
+            raise
         if standing.ended is Ending.REPLACED:
             raise Refused(WRONG)
         if standing.ended is None and standing.state is None:

@@ -17,6 +17,7 @@ from offhook.policy.resolution import DeviceLimit, Logout, Overflow, Refusal
 from offhook.policy.subject import Fact
 from offhook.provider.compose import Composer, Composition, Grant
 from offhook.provider.dating import Dating
+from offhook.provider.evidence import TurnedAway
 from offhook.provider.limits import Attempts
 from offhook.provider.ports import (
     Chance,
@@ -132,6 +133,7 @@ class SignIn:
         case = self._case(entrant, grant, is_new=is_new)
         resolution = case.resolve(entrant.subscriber)
         if isinstance(resolution.verdict, Refusal | Logout):
+            self._note_refusal(entrant, case, is_new=is_new)
             raise Refused(resolution.verdict.message or NOT_HERE)
         composition = self._composer.compose(entrant.tenant, entrant.subscriber, grant, resolution)
         document = composition.dumps()
@@ -139,10 +141,16 @@ class SignIn:
         if is_new and request.keep:
             hashed = self._hash(entrant.tenant, grant, composition)
             install = self._install(entrant, case, hashed, request.user_agent)
-            room = room_of(resolution.device_limit)
-            await self._keep(entrant, msgspec.structs.replace(install, served=served or NEVER_SERVED, room=room))
+            room, interval_s = room_of(resolution.device_limit), composition.interval_s
+            install = msgspec.structs.replace(install, served=served or NEVER_SERVED, room=room, interval_s=interval_s)
+            try:
+                await self._keep(entrant, install)
+            except Refused:
+                self._note_refusal(entrant, case, is_new=True)
+                raise
         elif not is_new:
-            self._sightings.saw(self._sighting(grant, request, case, served))
+            seen = self._sighting(grant, request, case, served)
+            self._sightings.saw(msgspec.structs.replace(seen, interval_s=composition.interval_s))
         return Issued(
             document=document,
             validators=validators,
@@ -290,7 +298,17 @@ class SignIn:
             request.user_agent[:MAX_LABEL],
             circumstances=case.circumstances,
             served=served,
+            asked=True,
         )
+
+    def _note_refusal(self, entrant: Entrant, case: Case, *, is_new: bool) -> None:
+        """A rule turns somebody away who has the right password, on an install or before there is one."""
+        if not is_new:
+            self._sightings.refused(case.install_id, case.now_s)
+            return
+        user = entrant.subscriber
+        told = case.circumstances.kept()
+        self._sightings.turned_away(TurnedAway(user.cloud_id, user.id, case.now_s, case.install_id, told))
 
     async def _keep(self, entrant: Entrant, install: NewInstall) -> None:
         """Store the install, and a hash of today's where the password was kept otherwise till now."""

@@ -16,6 +16,7 @@ from offhook.portal.app import App
 from offhook.portal.versions import Stamp, State, Version
 from offhook.storage.database import Database, compiled, done
 from offhook.storage.tables import app_version as table
+from offhook.storage.tables import policy_version
 from offhook.storage.tables import served_part as served
 
 _APP: Final = msgspec.json.Decoder(App)
@@ -25,7 +26,13 @@ _OF: Final = table.c.cloud_id == sa.bindparam("of")
 _STANDING: Final = sa.select(table).where(_OF, table.c.state == sa.bindparam("standing"))
 _NUMBERED: Final = sa.select(table).where(_OF, table.c.number == sa.bindparam("numbered"))
 _NEWEST: Final = sa.select(table).where(_OF).order_by(table.c.number.desc()).limit(sa.bindparam("most"))
-_LATEST: Final = sa.select(sa.func.max(table.c.number), sa.func.max(table.c.changed_s)).where(_OF)
+# Of the policy as well, so that of one Cloud ID only what was published together has the same moment.
+_OTHERS_S: Final = sa.select(sa.func.coalesce(sa.func.max(policy_version.c.changed_s), 0)).where(
+    policy_version.c.cloud_id == sa.bindparam("of")
+)
+_LATEST: Final = sa.select(
+    sa.func.max(table.c.number), sa.func.max(sa.func.max(table.c.changed_s), _OTHERS_S.scalar_subquery())
+).where(_OF)
 _EVERYWHERE: Final = (
     sa.select(table).where(table.c.state != State.PAST.value).order_by(table.c.cloud_id, table.c.number)
 )
@@ -67,7 +74,7 @@ class AppTransaction:
         return self._one(_NUMBERED, {"of": cloud_id, "numbered": number})
 
     def latest(self, cloud_id: str) -> Stamp | None:
-        """The highest number of an app and the latest moment of any of its changes; None when there is no such app."""
+        """The highest number of an app and the latest moment of any change of it or its policy; None without an app."""
         number, changed_s = self._connection.execute(_LATEST, {"of": cloud_id}).one()
         return None if number is None else Stamp(number, changed_s)
 

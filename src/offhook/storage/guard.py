@@ -33,9 +33,19 @@ _GONE: Final = (
     .where(departure.c.cloud_id == decision.c.cloud_id, departure.c.decision == decision.c.no)
     .scalar_subquery()
 )
-_SHOWN: Final = sa.select(decision, _GONE.label("gone")).where(_JUDGED).order_by(decision.c.no).limit(SHOWN)
+_ALL_USERS: Final = sa.select(sa.func.count()).where(subscriber.c.cloud_id == decision.c.cloud_id).scalar_subquery()
+# Who comes later may meet a rule as well, so that of those the number at its making is too small one day.
+_USERS: Final = sa.case(
+    (decision.c.rule != "", sa.func.max(decision.c.users, _ALL_USERS, _GONE)), else_=decision.c.users
+)
+_SHOWN: Final = (
+    sa.select(decision, _USERS.label("concerned"), _GONE.label("gone"))
+    .where(_JUDGED)
+    .order_by(decision.c.no)
+    .limit(SHOWN)
+)
 _SUMS: Final = sa.select(
-    sa.func.count(), sa.func.coalesce(sa.func.sum(decision.c.users), 0), sa.func.coalesce(sa.func.sum(_GONE), 0)
+    sa.func.count(), sa.func.coalesce(sa.func.sum(_USERS), 0), sa.func.coalesce(sa.func.sum(_GONE), 0)
 )
 _EXAMPLES: Final = (
     sa.select(subscriber.c.username)
@@ -214,7 +224,7 @@ def _decision(connection: sa.Connection, row: sa.RowMapping) -> Decision:
         reason=Ending(row["reason"]),
         author=row["author"],
         made_s=row["made_s"],
-        users=row["users"],
+        users=row["concerned"],
         gone=row["gone"],
         held=row["stage"] == Stage.HELD.value,
         examples=tuple(examples),

@@ -10,10 +10,11 @@ import msgspec
 import sqlalchemy as sa
 
 from offhook.core.errors import Unavailable
+from offhook.provider.evidence import TurnedAway
 from offhook.provider.ports import Ending, Sighting, Standing
 from offhook.provider.sealing import DIGEST_BYTES
 from offhook.provider.subscriber import State, read_password
-from offhook.storage import decisions, revisions
+from offhook.storage import decisions, evidence, revisions
 from offhook.storage import standing as standings
 from offhook.storage.database import Database, compiled, done
 from offhook.storage.rows import (
@@ -244,8 +245,13 @@ class SightingStore:
             _replace_older(connection, {one.install_id: one.seen_s for one in sightings})
             connection.executemany(_SEEN, seen)
             connection.executemany(_SERVED, served)
+            evidence.keep(connection, sightings)
 
         self._database.write(work).result()
+
+    def keep_refusals(self, refused: Mapping[str, int], turned_away: Sequence[TurnedAway]) -> None:
+        """As the port says."""
+        self._database.write(lambda connection: evidence.keep_refusals(connection, refused, turned_away)).result()
 
 
 def _end(connection: sqlite3.Connection, install_id: str, reason: Ending, now_s: int) -> None:

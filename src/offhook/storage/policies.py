@@ -15,14 +15,20 @@ from offhook.provider.policyversion import PolicyVersion, State
 from offhook.provider.ports import Clock
 from offhook.storage import tenants
 from offhook.storage.database import Database
+from offhook.storage.tables import app_version
 from offhook.storage.tables import policy_version as table
 
 _OF: Final = table.c.cloud_id == sa.bindparam("of")
 _STANDING: Final = sa.select(table).where(_OF, table.c.state == sa.bindparam("standing"))
 _NUMBERED: Final = sa.select(table).where(_OF, table.c.number == sa.bindparam("numbered"))
 _ALL: Final = sa.select(table).where(_OF).order_by(table.c.number.desc())
+# Of the app as well, so that of one Cloud ID only what was published together has the same moment.
+_OTHERS_S: Final = sa.select(sa.func.coalesce(sa.func.max(app_version.c.changed_s), 0)).where(
+    app_version.c.cloud_id == sa.bindparam("of")
+)
 _LATEST: Final = sa.select(
-    sa.func.coalesce(sa.func.max(table.c.number), 0), sa.func.coalesce(sa.func.max(table.c.changed_s), 0)
+    sa.func.coalesce(sa.func.max(table.c.number), 0),
+    sa.func.max(sa.func.coalesce(sa.func.max(table.c.changed_s), 0), _OTHERS_S.scalar_subquery()),
 ).where(_OF)
 _NEW: Final = insert(table)
 _PUT: Final = _NEW.on_conflict_do_update(

@@ -7,6 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from offhook.provider.evidence import Met
 from offhook.provider.population import Member, Phone
 from offhook.storage.database import Database
 from offhook.storage.rows import read_circumstances, read_subscriber
@@ -21,7 +22,7 @@ _PAGE: Final = (
     .limit(PAGE)
 )
 _PHONES: Final = (
-    sa.select(install.c.subscriber_id, install.c.id, install.c.device, install.c.circumstances)
+    sa.select(*(install.c[name] for name in ("subscriber_id", "id", "device", "circumstances", *Met.__struct_fields__)))
     .where(
         install.c.cloud_id == sa.bindparam("of"),
         install.c.subscriber_id.in_(sa.bindparam("known", expanding=True)),
@@ -60,6 +61,6 @@ class PopulationStore:
 def _phones(connection: sa.Connection, cloud_id: str, known: list[int]) -> dict[int, list[Phone]]:
     """The active installs of some users, the first one first."""
     found: dict[int, list[Phone]] = {}
-    for user, identity, device, told in connection.execute(_PHONES, {"of": cloud_id, "known": known}):
-        found.setdefault(user, []).append(Phone(identity, device, read_circumstances(told)))
+    for user, identity, device, told, *met in connection.execute(_PHONES, {"of": cloud_id, "known": known}):
+        found.setdefault(user, []).append(Phone(identity, device, read_circumstances(told), Met(*met)))
     return found

@@ -82,6 +82,8 @@ def _new_row(new: NewInstall) -> dict[str, Any]:
     row = msgspec.structs.asdict(new)
     served: Served = row.pop("served")
     del row["room"]
+    # A sign-in is the first question for the account.
+    row["asked_s"] = new.created_s
     return row | msgspec.structs.asdict(served) | {"circumstances": write_circumstances(new.circumstances)}
 
 

@@ -112,6 +112,11 @@ install: Final = sa.Table(
     sa.Column("variant", sa.Text, nullable=False, server_default=""),
     sa.Column("digest", sa.Text, nullable=False, server_default=""),
     sa.Column("dated_s", sa.Integer, nullable=False, server_default="0"),
+    # As provider.evidence.Met: its last two questions for the account, the last refusal, what it was told to wait.
+    sa.Column("asked_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("before_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refused_s", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("interval_s", sa.Integer, nullable=True),
     sa.Index("install_by_subscriber", "cloud_id", "subscriber_id"),
 )
 
@@ -136,6 +141,31 @@ policy_version: Final = sa.Table(
         sqlite_where=sa.text("state <> 'past'"),
         postgresql_where=sa.text("state <> 'past'"),
     ),
+)
+
+# Who published what had this moment, and who else approved of it; of what nobody published by hand, there is no row.
+publication: Final = sa.Table(
+    "publication",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("published_s", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),  # of the machine, whatever name was given
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("approved_by", sa.Text, nullable=False),
+    sa.Column("approved_account", sa.Text, nullable=False),
+    sa.Column("approved_s", sa.Integer, nullable=True),
+)
+
+# Who approves of exactly what, as long as it is not published.
+approval: Final = sa.Table(
+    "approval",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("author", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("given_s", sa.Integer, nullable=False),
 )
 
 # Who logged which number of users out, and whether they may go (D22).
@@ -164,4 +194,25 @@ departure: Final = sa.Table(
     sa.Column("cloud_id", sa.Text, primary_key=True),
     sa.Column("decision", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("subscriber_id", sa.Integer, primary_key=True, autoincrement=False),
+)
+
+# Users whom a rule refused at the sign-in, so that there is no install to note it with; the last time of each.
+turned_away: Final = sa.Table(
+    "turned_away",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("subscriber_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at_s", sa.Integer, nullable=False),
+    sa.Column("install_id", sa.Text, nullable=False),  # which was drawn for it, and never given
+    sa.Column("circumstances", sa.Text, nullable=False),  # as with installs
+    sa.Index("turned_away_by_time", "at_s"),
+)
+
+# When the guards of a Cloud ID's rollouts last looked at its phones, and what they found.
+rollout_round: Final = sa.Table(
+    "rollout_round",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("at_s", sa.Integer, nullable=False),
+    sa.Column("reports", sa.Text, nullable=False),  # JSON list of provider.rollouts.Report
 )
