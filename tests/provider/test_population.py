@@ -27,7 +27,7 @@ from offhook.provider.circumstances import Circumstances
 from offhook.provider.compose import Composition, common
 from offhook.provider.outcome import Outcome, outcome
 from offhook.provider.population import MOST_OF_ONE, Difference, Member, Moved, Phone, Touched, difference
-from offhook.provider.replacement import Bases, Fate, Kind, Move
+from offhook.provider.replacement import NO_BASES, Bases, Fate, Kind, Move
 from offhook.provider.rulings import Case
 from offhook.provider.settlement import Sent
 from offhook.provider.subscriber import Argon2, Override, State, Subscriber
@@ -223,10 +223,13 @@ def test_nobody_is_affected_later_who_was_not_told_of(first: Policy, second: Pol
     dice = Random(seed)
     new, now_s, then_s = _drawn(dice, first, second), dice.randint(SINCE_S, UNTIL_S), dice.randint(SINCE_S, UNTIL_S)
 
+    bases = dice.choice((NO_BASES, Bases(_base(dice), _base(dice))))
+    tenant = dice.choice((TENANT, LICENSED))
+
     for subscriber, phones in _members(dice):
-        now = difference(TENANT, first, new, [(subscriber, phones)], now_s)
+        now = difference(tenant, first, new, [(subscriber, phones)], now_s, bases=bases)
         roamed = [_from(dice.choice(("", "10.9.9.9", "192.0.2.1")), phone) for phone in phones]
-        then = difference(TENANT, first, new, [(subscriber, roamed)], then_s)
+        then = difference(tenant, first, new, [(subscriber, roamed)], then_s, bases=bases)
 
         assert then.affected.users <= now.affected.users + now.later.users or then.users > now.users
 
