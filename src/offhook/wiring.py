@@ -225,8 +225,12 @@ class Bases:
             version = self._parts.portal.show(cloud_id, State.EDITABLE if editable else State.LIVE)
         except NotFound:
             return None
-        definitions = self._parts.definitions(cloud_id, UNKNOWN_URL)
-        return portal_base.compose(version.app, version.number, definitions)
+        try:
+            tenant = self._parts.tenants.get(cloud_id)
+        except NotFound:
+            tenant = Tenant(cloud_id)
+        # Not by the connection of the device plane, which belongs to the event loop.
+        return portal_base.compose(version.app, version.number, all_keys(tenant, UNKNOWN_URL))
 
 
 @contextmanager

@@ -204,6 +204,25 @@ def test_a_phone_that_may_still_come_back_is_not_counted(fleet: Fleet) -> None:
     assert (fleet.report().treated, fleet.report().others) == (Counts(0), Counts(0))
 
 
+def test_those_that_come_back_soon_do_not_speak_for_the_others(provider: Provider) -> None:
+    """The next stage waits until it is known of the first phones of this one what became of them."""
+    fleet = Fleet(provider, interval_s=4 * HOUR_S)
+    fleet.sign_in()
+    has_the_rule(fleet)
+    fleet.later(3 * HOUR_S)
+    fleet.ask(but=sorted(fleet.treated)[4:])
+
+    ruled = fleet.ruled(fleet.guards())
+    fleet.ask(but=sorted(fleet.treated)[5:])
+    ruled += fleet.ruled(fleet.guards())
+    waits = str(fleet.report().ruling)
+    fleet.later(4 * HOUR_S)
+
+    assert ruled == []
+    assert waits == "waits: the next stage begins at 2027-01-15 14:10 UTC"
+    assert "did not come back" in "".join(fleet.ruled())
+
+
 def test_late_comers_are_included(provider: Provider) -> None:
     """Who signs in after the stage began gets the rule if their lot says so, and counts."""
     fleet = Fleet(provider)

@@ -21,6 +21,7 @@ OPTIONS: Final = {
     "tenants": (int, "how many Cloud IDs the phones are of"),
     "deeds_per_day": (float, "how much the user of a phone does"),
     "administration_per_day": (float, "how much the administrators do"),
+    "policies": (float, "how often a day somebody changes the rules of who gets what: 0 there are none"),
 }
 
 

@@ -110,7 +110,7 @@ class Administrators(Troubled):
     def _put_tenant(self, tenant: Tenant, credential: Credential | None = None) -> None:
         template = (
             f"<account><X-mark-tenant>{tenant.template.now}</X-mark-tenant><X-mark-import>{{tier}}</X-mark-import>"
-            f"<X-own-1>of the provider</X-own-1>{tenant.password_keys}</account>"
+            f"<X-own-1>of the provider</X-own-1>{tenant.password_keys}{tenant.more_keys}</account>"
         )
         common = f"<a><preferences><{COMMON_MARK}>{tenant.common.now}</{COMMON_MARK}></preferences></a>"
         tenants = self.server.desk.tenants

@@ -36,7 +36,7 @@ from offhook.storage.life import LifeStore
 from offhook.storage.signin import SignInStore
 from offhook.web import again, dates, provider
 from offhook.web.http import Answer, Call, Handler
-from tests.simulation import planted_lives
+from tests.simulation import planted_lives, planted_policies
 from tests.simulation.administrators import Intervals
 from tests.simulation.disk import PhoneDisk
 from tests.simulation.finding import Finding
@@ -309,13 +309,30 @@ BUGS: dict[str, tuple[type[Server], type[Phone], str]] = {
     "changes long after a call": (Server, lives(planted_lives.AppliesLate), "what_waited_is_applied_at_once"),
     "the oldest news wins": (Server, lives(planted_lives.OldestWins), "an_answer_brings_every_change"),
     "Retry-After not heard": (Server, lives(planted_lives.Impatient), "no_question_comes_too_early"),
+    "the lower rule decides": (planted_policies.LowestServer, Phone, "the_answer_is_what_the_policy_says"),
+    "hours pass unnoticed": (planted_policies.TimelessServer, Phone, "a_phone_has_what_the_policy_gives"),
+    "a rule at rest is no news": (planted_policies.UndatedServer, Phone, "a_rule_at_rest_is_gone"),
+    "a guard sees no trouble": (
+        planted_policies.RosyServer,
+        Phone,
+        "a_failing_rollout_pauses_before_its_next_stage",
+    ),
     "not registered again": (Server, lives(planted_lives.RegistersOnce), "it_is_registered_as_the_record_says"),
 }
 
 
 # Much happens in a short time.
 USUAL = Plan(0, phones=8, days=4, deeds_per_day=48, administration_per_day=48)
+# Rules come and go, and little else happens.
+RULED = Plan(0, phones=12, days=4, tenants=2, policies=24, administration_per_day=2)
 PLANS = {
+    "the lower rule decides": RULED,
+    "hours pass unnoticed": msgspec.structs.replace(RULED, policies=40, tenants=1, phones=8, days=2),
+    # Phones ask much more often than anybody publishes, which would be news.
+    "a rule at rest is no news": msgspec.structs.replace(
+        RULED, policies=16, tenants=1, phones=8, days=3, intervals=Intervals(3600, 43200, 86400)
+    ),
+    "a guard sees no trouble": msgspec.structs.replace(RULED, policies=8, tenants=1, phones=16, days=6),
     # Nobody is suspended meanwhile, which would be another reason to be told something else.
     "an older install ends at the sign-in": msgspec.structs.replace(USUAL, administration_per_day=1),
     # One Cloud ID with so many users that a tenth of them is more than the limit.

@@ -22,6 +22,15 @@ def test_what_has_to_be_true_is_true(seed: int) -> None:
     assert {"/prov/again 200", "/prov/again 304", "/prov/again 410"} <= summary.answers.keys()
 
 
+def test_what_rules_give_is_what_phones_have() -> None:
+    """Rules come, go and grow; guards open stages and pause what fails, and no invariant breaks."""
+    plan = Plan(0, phones=16, days=4, tenants=2, administration_per_day=4, policies=16)
+    summaries = [simulate(msgspec.structs.replace(plan, seed=seed)) for seed in (8002, 8004)]
+
+    done = {name: sum(one.policies[name] for one in summaries) for name in summaries[0].policies}
+    assert min(done[name] for name in ("rules paused", "stages opened", "withdraw", "restore")) > 0
+
+
 def test_databases_fail_in_the_simulation() -> None:
     """Among the faults are those that the server answers with 503; one seed of several is sure to have them."""
     summaries = [simulate(Plan(seed, phones=4, days=4)) for seed in range(4, 10)]

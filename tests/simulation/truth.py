@@ -87,6 +87,8 @@ class Tenant:
     def __init__(self, cloud_id: str, *, keeps_passwords: bool = False) -> None:
         self.cloud_id, self.keeps_passwords = cloud_id, keeps_passwords
         self.template, self.common, self.app, self.theme = (Marks("0") for _ in range(4))
+        # What stands in its template beside the marks.
+        self.more_keys = ""
         self.users: dict[str, User] = {}
         self.versions: dict[int, tuple[str, str]] = {}
 

@@ -20,6 +20,9 @@ from tests.simulation.judge import Judge
 from tests.simulation.network import Net, Weather
 from tests.simulation.people import Person
 from tests.simulation.phone import Phone
+from tests.simulation.policyjudge import PolicyJudge
+from tests.simulation.policymakers import Policymakers
+from tests.simulation.ruledphone import ruled
 from tests.simulation.server import Server
 from tests.simulation.truth import Truth
 
@@ -38,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True):
     tenants: int = 3
     deeds_per_day: float = 4.0
     administration_per_day: float = 24.0
+    policies: float = 0.0
     intervals: Intervals = Intervals()
 
     def command(self) -> str:
@@ -67,10 +71,11 @@ class Summary(msgspec.Struct, frozen=True):
     sign_ins: int
     logouts: int
     answers: dict[str, int]
+    policies: dict[str, int]
 
     def __str__(self) -> str:
         phone_days = self.plan.phones * self.plan.days
-        answers = ", ".join(f"{said}: {count:,}" for said, count in sorted(self.answers.items()))
+        answers = ", ".join(f"{said}: {count:,}" for said, count in sorted((self.answers | self.policies).items()))
         return (
             f"seed {self.plan.seed}: {self.plan.phones} phones for {self.plan.days:g} days in {self.took_s:.1f} s "
             f"of one core ({phone_days / self.took_s:,.0f} phone days a second), {self.happened:,} events, "
@@ -87,7 +92,7 @@ class World:
     ) -> None:
         self.plan, self.heap, self.truth = plan, Heap(), Truth()
         random = Random(f"{plan.seed} world")
-        self.judge = Judge(self.heap, self.truth)
+        self.judge = PolicyJudge(self.heap, self.truth) if plan.policies else Judge(self.heap, self.truth)
         self.server = self.judge.server = server_type(folder, self.heap, f"{plan.seed} server")
         self.net = Net(self.heap, self.server, self.judge, f"{plan.seed} net", Weather().times(plan.faults))
         self.administrators = Administrators(
@@ -98,7 +103,13 @@ class World:
         self.phones: list[Phone] = []
         self.people: list[Person] = []
         for number in range(plan.tenants):
-            self._found(number, random, phone_type)
+            self._found(number, random, ruled(phone_type) if plan.policies else phone_type)
+        self.policymakers: Policymakers | None = None
+        if isinstance(self.judge, PolicyJudge):
+            self.policymakers = Policymakers(
+                *(self.heap, self.administrators, self.judge, self.phones, f"{plan.seed} policymakers"),
+                every_s=DAY_S / plan.policies,
+            )
 
     def _found(self, number: int, random: Random, phone_type: type[Phone]) -> None:
         """A Cloud ID with its share of the phones; some users have two phones, some phones two users."""
@@ -125,10 +136,14 @@ class World:
         for person in self.people:
             person.begin()
         self.administrators.begin()
+        if self.policymakers:
+            self.policymakers.begin()
         self.heap.after(LOOK_EVERY_S, self._look)
         self.heap.run_until(end_s)
         self.net.weather = Weather().times(0)
         self.administrators.calm_down()
+        if self.policymakers:
+            self.policymakers.calm_down()
         for person in self.people:
             person.calm_down()
         for hour in range(1, int(CALM_S / HOUR_S)):
@@ -158,6 +173,7 @@ class World:
             sign_ins=len(self.truth.installs),
             logouts=sum(len(phone.left_installs) for phone in self.phones),
             answers=self.judge.answers,
+            policies=self.policymakers.done if self.policymakers else {},
         )
 
     def story(self, finding: Finding) -> str:

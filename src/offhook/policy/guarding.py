@@ -71,12 +71,13 @@ class Steady(msgspec.Struct, frozen=True, tag="steady"):
 Ruling: TypeAlias = Pause | Wait | Open | Steady
 
 
-def judge(rollout: Rollout, treated: Counts, others: Counts, now_s: int) -> Ruling:
+def judge(rollout: Rollout, treated: Counts, others: Counts, now_s: int, known_s: int = 0) -> Ruling:
     """What is to become of a guarded rollout.
 
     `treated` are the phones that got the rule since its present stage began, `others` those that its condition is true
     of and that drew a lot outside, in the same time; both within the window. With nobody outside, the bound is for the
-    share itself. A stage begins only after the one before it was looked at: too few phones never open the next one.
+    share itself. A stage begins only after the one before it was looked at: too few phones never open the next one, and
+    neither do those that come back soon, before `known_s`, when it is known of all its first ones what became of them.
     """
     guard = rollout.guard
     if guard is None:
@@ -87,7 +88,7 @@ def judge(rollout: Rollout, treated: Counts, others: Counts, now_s: int) -> Ruli
         return Steady()
     if treated.asked < guard.phones:
         return Wait(f"{treated.asked:,} phones of at least {guard.phones:,} were looked at since this stage began")
-    due_s = rollout.stages[rollout.opened].since_s
+    due_s = max(rollout.stages[rollout.opened].since_s, known_s)
     return Wait(f"the next stage begins at {day_and_time(due_s)}") if now_s < due_s else Open(rollout.opened + 1)
 
 

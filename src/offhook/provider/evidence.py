@@ -69,9 +69,14 @@ class Met(msgspec.Struct, frozen=True):
         return usual_s if self.interval_s is None else self.interval_s
 
     def _due_s(self, usual_s: int | None) -> int:
-        """When it is missing, if it has not asked again by then: half an interval late; 0 for never."""
+        """When it is missing, if it has not asked again by then; 0 for never."""
+        patience_s = self.patience_s(usual_s)
+        return self.last_s + patience_s if patience_s else 0
+
+    def patience_s(self, usual_s: int | None) -> int:
+        """After how long it is missing: half an interval late; 0 when it never is."""
         interval_s = self._interval_s(usual_s)
-        return self.last_s + interval_s * 3 // 2 + GRACE_S if interval_s else 0
+        return interval_s * 3 // 2 + GRACE_S if interval_s else 0
 
 
 NEVER_MET: Final = Met()

@@ -186,7 +186,7 @@ class Rollouts:
                     unregistered = not registered.get(subscriber.id, True)
                     tally.add(subscriber, phones, turned_away.get(subscriber.id), unregistered=unregistered)
             rest()
-        reports = [(rule, _report(rule, rollout, spans[rule.id], tally.of(rule.id))) for rule, rollout in watched.rules]
+        reports = [(rule, _report(rule, rollout, spans[rule.id], tally)) for rule, rollout in watched.rules]
         self._rounds.keep(cloud_id, Round(now_s, tuple(report for _, report in reports)))
         for rule, report in reports:
             if ruled := self._obey(cloud_id, rule, report.ruling):
@@ -239,8 +239,9 @@ def _span(rule: Rule, rollout: Rollout, watched: _Watched, before: Round, now_s:
     return Span(max(rollout.changed_s(now_s), watched.published_s), now_s, rollout.guard.window_s)
 
 
-def _report(rule: Rule, rollout: Rollout, span: Span, counts: tuple[Counts, Counts]) -> Report:
-    ruling = judge(rollout, *counts, span.now_s)
+def _report(rule: Rule, rollout: Rollout, span: Span, tally: Tally) -> Report:
+    counts = tally.of(rule.id)
+    ruling = judge(rollout, *counts, span.now_s, tally.known_s(rule.id))
     return Report(rule.id, rule.version, rollout.stage(span.now_s), span.since_s, span.now_s, *counts, ruling)
 
 

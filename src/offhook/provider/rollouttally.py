@@ -29,6 +29,7 @@ class Tally:
     def __init__(self, policy: Compiled, spans: Mapping[str, Span], usual_s: int | None) -> None:
         self._policy, self._spans, self._usual_s = policy, spans, usual_s
         self._counts = {rule: (_Count(), _Count()) for rule in spans}
+        self._patience_s = dict.fromkeys(spans, 0)
         self._since_s = min(span.since_s for span in spans.values())
 
     def add(
@@ -50,7 +51,10 @@ class Tally:
     def _count(self, subscriber: Subscriber, case: Case, met: Met, *, unregistered: bool) -> None:
         for rule, treated in case.resolve(subscriber).lots.items():
             span = self._spans.get(rule)
-            fate = None if span is None else met.fate(span, self._usual_s)
+            if span is None or met.last_s <= span.since_s:
+                continue
+            self._patience_s[rule] = max(self._patience_s[rule], met.patience_s(self._usual_s))
+            fate = met.fate(span, self._usual_s)
             if fate is not None:
                 count = self._counts[rule][0 if treated else 1]
                 count.asked += 1
@@ -62,6 +66,11 @@ class Tally:
         """Those who are in, and the others."""
         treated, others = self._counts[rule]
         return treated.counts(), others.counts()
+
+    def known_s(self, rule: str) -> int:
+        """When it is known of the first phones of a stage whether they are missing; after a window at the latest."""
+        span = self._spans[rule]
+        return span.since_s + min(self._patience_s[rule], span.window_s)
 
 
 def _devices(phones: Sequence[Phone]) -> list[Phone]:
