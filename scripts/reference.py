@@ -1,4 +1,4 @@
-"""Writes the reference pages that are tables of the code: account-keys.md, features.md and phone-states.md."""
+"""Writes the reference pages that are tables of the code: of keys, features, states of a phone, and policies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from offhook.core.features import FEATURES, Feature, gating
 from offhook.core.keys import Key, Service
 from offhook.phone import states
 from offhook.phone.states import Transition
+from offhook.policy import examples, kinds
+from offhook.policy.kinds import Kind
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -33,6 +35,19 @@ what the portal's own base says is always taken. Keys that stand nowhere below a
 _ABOUT_STATES: Final = """\
 A phone is in one of these states, and there is no way between them but the arrows: the code asserts it. A phone that
 starts finds itself signed out, running, or in the middle of a logout that a crash interrupted, which then goes on.
+"""
+_ABOUT_POLICY: Final = """\
+A policy is a TOML file (or JSON, with the same names): segments and rules, in the order in which you write them. All
+rules that match an account are laid into it, and of two that decide the same thing the upper one counts. `offhook
+policy plan CLOUDID FILE` says what is wrong with a file, by line, and whom it would change; `offhook policy kinds NAME`
+prints a piece of this page. What a fact is not known of (an app that does not tell its platform, say) neither a
+condition nor its opposite holds. The file that `policy export` writes begins with `number`, the version that it is:
+publishing it later is refused where it would undo what became Live meanwhile.
+"""
+_ABOUT_CEL: Final = """\
+The condition `expression` holds when an expression in [CEL](https://cel.dev) is true. It knows no time, so that an
+answer changes only with what it is made from; for hours there is `during`. It has at most 1,000 characters, and what it
+costs is bounded.
 """
 
 
@@ -66,12 +81,40 @@ def phone_states() -> str:
     return _page("States of a phone", _ABOUT_STATES, diagram, _table(heading, map(_transition, states.TRANSITIONS)))
 
 
+def policy() -> str:
+    """The page of what a policy can hold."""
+    sections: list[str] = []
+    for group in kinds.groups():
+        sections += [f"## {group.title}\n\n{group.about}", *map(_kind, group.kinds)]
+    read = ((f"`{name}`", meaning) for name, meaning in examples.VARIABLES.items())
+    called = ((name, f"`{text}`") for name, text in examples.FUNCTIONS.items())
+    return _page(
+        "What a policy can hold",
+        _ABOUT_POLICY,
+        *sections,
+        f"## Expressions\n\n{_ABOUT_CEL}",
+        _table(("Name", "What it is"), read),
+        _table(("Made of", "Such as"), called),
+    )
+
+
+def _kind(kind: Kind) -> str:
+    rows = (
+        (f"`{one.name}`", one.value.replace("\n", " "), "needed" if one.needed else one.default and f"`{one.default}`")
+        for one in kind.fields
+    )
+    about = kind.about.replace("\n", "\n\n")
+    table = _table(("Field", "What it holds", "Left out"), rows)
+    return f"### `{kind.written}`\n\n{about}\n\n{table}\n\n```toml\n{kind.example}```"
+
+
 def pages() -> dict[Path, str]:
     """Each page and what it has to say."""
     return {
         FOLDER / "account-keys.md": account_keys(),
         FOLDER / "features.md": features(),
         FOLDER / "phone-states.md": phone_states(),
+        FOLDER / "policy.md": policy(),
     }
 
 

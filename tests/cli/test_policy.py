@@ -236,3 +236,25 @@ def test_a_second_person_is_needed_when_many_are_affected(shell: Shell) -> None:
     assert [one.exit_code for one in (few, approved, paused)] == [0, 0, 0]
     assert many.exit_code != 0
     assert "This changes what 100.0% of the users of EXAMPLE get" in " ".join(many.output.split())
+
+
+def test_what_a_rule_can_hold_is_told(shell: Shell) -> None:
+    """All kinds in a list, one of them with its fields and an example, and what expressions read."""
+    every = words(shell.does("policy", "kinds"))
+    one = shell.does("policy", "kinds", "at_most_devices")
+    read = words(shell.does("policy", "kinds", "cel"))
+    strange = shell.types("policy", "kinds", "durring")
+
+    assert "in_segment The user is in a segment of the policy." in every
+    assert 'do = "at_most_devices"' in one
+    assert 'then = [{ do = "at_most_devices", count = 2' in one
+    assert any(line.startswith("app_version the numbers of the app's version") for line in read)
+    assert (strange.exit_code, "Did you mean during?" in strange.output) == (2, True)
+    assert shell.tells("policy", "kinds", "set")["fields"][0] == {
+        "name": "key",
+        "value": "a text of at most 128 characters",
+        "needed": True,
+        "default": "",
+    }
+    assert [group["title"] for group in shell.tells("policy", "kinds")["kinds"]][1:3] == ["Conditions", "Effects"]
+    assert "groups" in shell.tells("policy", "kinds", "cel")["variables"]

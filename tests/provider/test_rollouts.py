@@ -395,8 +395,8 @@ def test_publishing_something_else_does_not_make_it_begin_anew(fleet: Fleet) -> 
     assert fleet.report().stage == 1
 
 
-def test_a_person_is_told_what_a_draft_takes_back(fleet: Fleet) -> None:
-    """The draft stays as it is when a guard pauses or opens; whoever publishes it is told, and then it goes on."""
+def test_a_draft_takes_back_nothing_that_a_guard_decided(fleet: Fleet) -> None:
+    """What was drafted before leaves stages open and the rule paused; a person lets it go on."""
     fleet.policies.keep_draft(fleet.policies.propose("EXAMPLE", rollout(), "ann"), "ann")
     treated = has_the_rule(fleet)
     fleet.later(3 * HOUR_S)
@@ -408,11 +408,15 @@ def test_a_person_is_told_what_a_draft_takes_back(fleet: Fleet) -> None:
 
     proposal = fleet.policies.propose_draft("EXAMPLE")
     fleet.policies.publish(proposal, "ann")
+    stands = fleet.live.rules[0]
+    fleet.policies.publish(fleet.policies.propose_resuming("EXAMPLE", "new", "ann"), "ann")
 
-    assert opened[1] == ["rule new: has 2 stages open, and 1 with this: users may be taken out of it"]
+    assert opened[1] == ["draft: was written before there was any, and Live is policy 3 by now"]
     assert len(paused) == 1
-    assert f"rule new: was paused by {AUTHOR}, because 100.0% of 24 phones" in str(proposal.remarks[0])
-    assert str(proposal.remarks[0]).endswith("this lets it go on")
+    assert any("rule new: stays paused, because 100.0% of 24 phones" in str(one) for one in proposal.remarks)
+    assert "100.0% of 24 phones" in stands.paused
+    assert stands.rollout
+    assert stands.rollout.opened == 2
     assert not fleet.live.rules[0].paused
     assert treated
 

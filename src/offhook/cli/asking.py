@@ -11,13 +11,13 @@ from typing import Final
 import typer
 
 from offhook.cli.exits import Misused, brief
+from offhook.core.errors import Invalid
 from offhook.core.secret import Secret
 
 # What a shell says of a command that Ctrl-C ended.
 INTERRUPTED: Final = 130
 MAX_LINE: Final = 16 * 1024
 STDIN: Final = Path("-")
-_NO_TEXT: Final = "it is not UTF-8 text"
 
 
 def attended() -> bool:
@@ -103,16 +103,23 @@ def secret_from(path: Path) -> Secret:
 
 
 def text_from(path: Path, limit_bytes: int) -> str:
-    """A document in a file or, for a dash, in the input, a byte order mark left out. Raises Misused."""
+    """A document in a file or, for a dash, in the input, a byte order mark left out.
+
+    Raises Misused when it cannot be read, and Invalid when it is too large or no text.
+    """
     try:
         with nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
             content = file.read(limit_bytes + 1)
-        if len(content) > limit_bytes:
-            raise Misused(f"{brief(str(path))} has more than {limit_bytes:,} bytes.")
+    except OSError as error:
+        raise Misused(f"{brief(str(path))} cannot be read: {error.strerror or error}.") from None
+    called = "the input" if path == STDIN else brief(str(path))
+    if len(content) > limit_bytes:
+        raise Invalid.at(called, f"has more than {limit_bytes:,} bytes")
+    try:
         return content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or _NO_TEXT
-        raise Misused(f"{brief(str(path))} cannot be read: {reason}.") from None
+    except UnicodeDecodeError as error:
+        saved = "; it is UTF-16: save it as UTF-8" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else ""
+        raise Invalid.at(called, f"is not UTF-8 text: byte {error.start + 1:,} is wrong{saved}") from None
 
 
 def _one_line(content: bytes, what: str) -> str:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
-from offhook.cli import asking, publishing, rollout_view, showing
+from offhook.cli import (
+    asking,
+    policy_file,
+    policy_kinds,
+    policy_publishing,
+    policy_rule,
+    publishing,
+    rollout_view,
+    showing,
+)
 from offhook.cli import explain as explaining
 from offhook.cli import policy_view as view
 from offhook.cli.desk import open_desk
-from offhook.cli.exits import Misused, brief, print_object, reported
+from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.moments import moment
 from offhook.cli.options import (
     AuthorOption,
@@ -29,22 +38,21 @@ from offhook.cli.options import (
     who_decides,
 )
 from offhook.cli.options import cloud_id as parse_cloud_id
+from offhook.cli.policy_publishing import BlankOption, OverOption
 from offhook.cli.showing import NumberArgument, WhichOption
-from offhook.core.errors import Conflict
 from offhook.policy import document
 from offhook.provider.explain import Asked
 from offhook.provider.policyversion import PolicyVersion, State
-from offhook.release.records import Signature
 
 if TYPE_CHECKING:
-    from offhook.provider.policies import Proposal
-    from offhook.release.change import Change
+    from offhook.provider.proposal import Proposal
     from offhook.wiring import Desk
 
 _HELP: Final = """Rules of who gets what.
 
 A policy is a file: rules in their order, of which the upper one decides, and the segments that they speak of. Look at
-what a file would change (plan), keep it as a draft, publish it; every version stays in the history.
+what a file would change (plan), keep it as a draft, publish it; every version stays in the history. What a rule can
+hold, kinds says, and docs/reference/policy.md.
 """
 app = typer.Typer(
     name="policy",
@@ -55,16 +63,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-MAX_BYTES: Final = 4 * document.MAX_CHARACTERS
+# As many digits as numbers of versions have; with more, it is a day.
+_DIGITS: Final = 7
 
 FileArgument: TypeAlias = Annotated[
     Path | None,
     typer.Argument(help="TOML or JSON, - for the input; left out, the draft.", metavar="[FILE]"),
 ]
-BlankOption: TypeAlias = Annotated[
-    bool, typer.Option("--blank-removed", help="Send keys empty that are set no more; else phones keep what they have.")
-]
-RuleArgument: TypeAlias = Annotated[str, typer.Argument(help="The id of a rule.", metavar="RULE")]
 
 
 @app.command(epilog=examples("offhook policy plan EXAMPLE policy.toml", "offhook policy plan EXAMPLE --json"))
@@ -78,8 +83,8 @@ def plan(
     """Show what publishing a file, or the draft, would change, and what to know first; changes nothing."""
     with reported(as_json=json), open_desk(data) as desk:
         proposal = _proposed(desk, parse_cloud_id(app_id), file, "", blank_removed=blank_removed)
-        shown = _shown(proposal, json=json)
-        _, counted = publishing.count(desk, _change(desk, proposal), json=json)
+        shown = policy_publishing.show(proposal, json=json)
+        _, counted = publishing.count(desk, policy_publishing.change(desk, proposal), json=json)
         if json:
             print_object(shown["plan"] | counted)
 
@@ -89,19 +94,29 @@ def draft(
     app_id: CloudIdArgument,
     file: Annotated[Path, typer.Argument(help="A policy as TOML or JSON; - for the input.", metavar="FILE")],
     blank_removed: BlankOption = False,
+    over: OverOption = None,
+    yes: YesOption = False,
     note: NoteOption = "",
     author: AuthorOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Keep a file as the draft, in place of the one there was; phones get nothing of it."""
+    """Keep a file as the draft, in place of the one there was; phones get nothing of it.
+
+    Asks before it takes the place of somebody else's.
+    """
     with reported(as_json=json), open_desk(data) as desk:
         by = who_decides(author)
-        proposal = _proposed(desk, parse_cloud_id(app_id), file, by, blank_removed=blank_removed)
-        shown = _shown(proposal, json=json)
+        proposal = _proposed(desk, parse_cloud_id(app_id), file, by, blank_removed=blank_removed, over=over)
+        shown = policy_publishing.show(proposal, json=json)
+        proposal.unless_undoing()
+        if proposal.replaces and proposal.replaces.author != by:
+            asking.confirm(f"{view.headline(proposal.replaces)} is the draft. Replace it?", yes=yes)
         version = desk.policies.keep_draft(proposal, by, note)
         then = f"offhook policy publish {version.cloud_id}{here(data)}"
-        _done(version, f"Policy {version.number} of {version.cloud_id} is the draft. Next: {then}", shown, json=json)
+        policy_publishing.done(
+            version, f"Policy {version.number} of {version.cloud_id} is the draft. Next: {then}", shown, json=json
+        )
 
 
 @app.command(epilog=examples("offhook policy publish EXAMPLE policy.toml", "offhook policy publish EXAMPLE --yes"))
@@ -109,6 +124,7 @@ def publish(
     app_id: CloudIdArgument,
     file: FileArgument = None,
     blank_removed: BlankOption = False,
+    over: OverOption = None,
     yes: YesOption = False,
     note: NoteOption = "",
     author: AuthorOption = None,
@@ -121,8 +137,8 @@ def publish(
     """
     with reported(as_json=json), open_desk(data) as desk:
         by = signature(author)
-        proposal = _proposed(desk, parse_cloud_id(app_id), file, by.author, blank_removed=blank_removed)
-        _publish(desk, proposal, by, note, yes=yes, json=json)
+        proposal = _proposed(desk, parse_cloud_id(app_id), file, by.author, blank_removed=blank_removed, over=over)
+        policy_publishing.publish(desk, proposal, by, note, yes=yes, json=json)
 
 
 @app.command(
@@ -140,61 +156,50 @@ def approve(
     """Approve of a file, or of the draft, as a second person: exactly as it is now, beside what is Live now."""
     with reported(as_json=json), open_desk(data) as desk:
         proposal = _proposed(desk, parse_cloud_id(app_id), file, "", blank_removed=blank_removed)
-        shown = _shown(proposal, json=json)
-        publishing.approve(desk, _change(desk, proposal), signature(author), shown, yes=yes, json=json)
+        shown = policy_publishing.show(proposal, json=json)
+        publishing.approve(desk, policy_publishing.change(desk, proposal), signature(author), shown, yes=yes, json=json)
+
+
+@app.command(epilog=examples("offhook policy discard EXAMPLE"))
+def discard(
+    app_id: CloudIdArgument,
+    yes: YesOption = False,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let go of the draft; it stays in the history, and phones get what is Live, as before."""
+    with reported(as_json=json), open_desk(data) as desk:
+        named = parse_cloud_id(app_id)
+        draft = desk.policies.show(named, State.EDITABLE)
+        asking.confirm(f"{view.headline(draft)}: Discard it?", yes=yes)
+        discarded = desk.policies.discard(named)
+        text = f"The draft of {named}, policy {discarded.number}, is discarded. `policy export --version` still has it."
+        policy_publishing.done(discarded, text, {}, json=json)
+
+
+app.registered_commands.extend(policy_rule.app.registered_commands)
+app.command(epilog=examples("offhook policy kinds", "offhook policy kinds during"))(policy_kinds.kinds)
 
 
 @app.command(epilog=examples("offhook policy restore EXAMPLE 3"))
 def restore(
     app_id: CloudIdArgument,
     number: NumberArgument,
+    blank_removed: BlankOption = False,
     yes: YesOption = False,
     note: NoteOption = "",
     author: AuthorOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Publish an earlier version anew; shows what changes, and asks. The draft stays as it is."""
+    """Publish an earlier version anew; shows what changes, and asks. The draft stays as it is.
+
+    A rule that is paused stays paused.
+    """
     with reported(as_json=json), open_desk(data) as desk:
         by, named = signature(author), parse_cloud_id(app_id)
-        proposal = desk.policies.propose_restoring(named, number, by.author)
-        _publish(desk, proposal, by, note or f"restored from version {number}", yes=yes, json=json)
-
-
-@app.command(epilog=examples('offhook policy pause EXAMPLE gold-codecs --reason "calls without sound"'))
-def pause(
-    app_id: CloudIdArgument,
-    rule: RuleArgument,
-    reason: Annotated[str, typer.Option("--reason", help="Why, as explain will say it.", metavar="TEXT")],
-    yes: YesOption = False,
-    author: AuthorOption = None,
-    data: DataOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Let a rule of the Live policy rest, at once: it is as good as absent. The draft stays as it is."""
-    with reported(as_json=json), open_desk(data) as desk:
-        if not reason.strip():
-            raise Misused("--reason is empty. Say why: others will find the rule paused.")
-        by = signature(author)
-        proposal = desk.policies.propose_pausing(parse_cloud_id(app_id), rule, reason.strip(), by.author)
-        _publish(desk, proposal, by, f"paused {rule}: {reason.strip()}", urgent=True, yes=yes, json=json)
-
-
-@app.command(epilog=examples("offhook policy withdraw EXAMPLE gold-codecs"))
-def withdraw(
-    app_id: CloudIdArgument,
-    rule: RuleArgument,
-    yes: YesOption = False,
-    note: NoteOption = "",
-    author: AuthorOption = None,
-    data: DataOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Take a rule out of the Live policy, at once. The draft stays as it is."""
-    with reported(as_json=json), open_desk(data) as desk:
-        by = signature(author)
-        proposal = desk.policies.propose_withdrawing(parse_cloud_id(app_id), rule, by.author)
-        _publish(desk, proposal, by, note or f"withdrew {rule}", urgent=True, yes=yes, json=json)
+        proposal = desk.policies.propose_restoring(named, number, by.author, blank_removed=blank_removed)
+        policy_publishing.publish(desk, proposal, by, note or f"restored from version {number}", yes=yes, json=json)
 
 
 @app.command(epilog=examples("offhook policy show EXAMPLE", "offhook policy show EXAMPLE --version live --json"))
@@ -213,6 +218,8 @@ def show(
             print_object(view.version_record(version, whole=True) | found)
             return
         showing.tell(view.headline(version))
+        if stale := _stale(desk, version, which):
+            showing.tell(stale)
         rollout_view.show(rollouts)
         sys.stdout.write(f"\n{version.text}")
 
@@ -230,10 +237,16 @@ def export(
     with reported(as_json=json), open_desk(data) as desk:
         version = desk.policies.show(parse_cloud_id(app_id), showing.which(which, State))
         if to == asking.STDIN:
-            sys.stdout.write(version.text)
+            if json:
+                print_object(view.version_record(version, whole=True))
+            else:
+                sys.stdout.write(version.text)
+                if stale := _stale(desk, version, which):
+                    typer.echo(stale, err=True)
             return
-        _write(to, version.text, replace=force)
-        _done(version, f"Wrote policy {version.number} of {version.cloud_id} to {to}.", {"file": str(to)}, json=json)
+        policy_file.write(to, version.text, replace=force)
+        wrote = f"Wrote policy {version.number} of {version.cloud_id} to {to}. {_stale(desk, version, which)}"
+        policy_publishing.done(version, wrote.rstrip(), {"file": str(to)}, json=json)
 
 
 @app.command(epilog=examples("offhook policy history EXAMPLE"))
@@ -259,7 +272,7 @@ def at(
     with reported(as_json=json), open_desk(data) as desk:
         login = signing_in(who)
         name = login.cloud_id.name
-        is_number = when.isascii() and when.isdecimal() and len(when) < 10
+        is_number = when.isascii() and when.isdecimal() and len(when) <= _DIGITS
         moment_s = None if is_number else moment("WHEN", when)
         version = desk.policies.show(name, int(when)) if moment_s is None else desk.policies.at(name, moment_s)
         asked = Asked(now_s=moment_s, policy=document.parse(version.text))
@@ -268,48 +281,24 @@ def at(
         explaining.tell(desk.explain.account(login.username, login.cloud_id, asked), trace=trace, json=json)
 
 
-def _proposed(desk: Desk, named: str, file: Path | None, by: str, *, blank_removed: bool) -> Proposal:
+def _proposed(
+    desk: Desk, named: str, file: Path | None, by: str, *, blank_removed: bool, over: int | None = None
+) -> Proposal:
     if file is None and blank_removed:
         raise Misused("--blank-removed goes with a FILE: a draft is published as it is.")
     if file is None:
-        return desk.policies.propose_draft(named)
-    return desk.policies.propose(named, asking.text_from(file, MAX_BYTES), by, blank_removed=blank_removed)
+        return desk.policies.propose_draft(named, over=over)
+    text = policy_file.read(file)
+    with policy_file.located(file, text):
+        return desk.policies.propose(named, text, by, blank_removed=blank_removed, over=over)
 
 
-def _change(desk: Desk, proposal: Proposal) -> Change:
-    return desk.releases.change(proposal.tenant.cloud_id, policy=proposal)
-
-
-def _publish(
-    desk: Desk, proposal: Proposal, by: Signature, note: str, *, yes: bool, json: bool, urgent: bool = False
-) -> None:
-    """Show it, ask, and publish it, unless nothing changes."""
-    shown, change = _shown(proposal, json=json), _change(desk, proposal)
-    release, told = publishing.publish(desk, change, by, note, yes=yes, json=json, urgent=urgent)
-    version = desk.policies.show(change.cloud_id, State.LIVE)
-    nothing = "" if release else "Nothing changes: policy"
-    text = f"{nothing or 'Policy'} {version.number} of {change.cloud_id} is Live."
-    _done(version, text, {"plan": shown["plan"] | told}, json=json)
-
-
-def _shown(proposal: Proposal, *, json: bool) -> dict[str, Any]:
-    if not json:
-        view.show_proposal(proposal)
-    return {"plan": view.proposal_record(proposal)}
-
-
-def _done(version: PolicyVersion, text: str, record: dict[str, Any], *, json: bool) -> None:
-    if json:
-        print_object(view.version_record(version) | record)
-    else:
-        showing.tell(text)
-
-
-def _write(to: Path, text: str, *, replace: bool) -> None:
-    try:
-        with to.open("w" if replace else "x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise Conflict(f"{brief(str(to))} is there already; --force replaces it.") from None
-    except OSError as error:
-        raise Misused(f"{brief(str(to))} cannot be written: {error.strerror}.") from None
+def _stale(desk: Desk, version: PolicyVersion, which: str | None) -> str:
+    """What to know of a draft that is shown since nobody said which version; empty when there is nothing."""
+    if which is not None or version.state is not State.EDITABLE:
+        return ""
+    live = next((one for one in desk.policies.history(version.cloud_id) if one.state is State.LIVE), None)
+    if live is None:
+        return "This is the draft, and nothing is Live."
+    since = " since, so that this may be out of date" if (live.published_s or 0) > version.changed_s else ""
+    return f"This is the draft. Live is policy {live.number}{since}; --version live is that."

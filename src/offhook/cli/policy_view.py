@@ -10,8 +10,8 @@ from rich.text import Text
 from offhook.cli.exits import plain
 from offhook.cli.moments import iso, shown
 from offhook.cli.showing import console, counts, show_lines, table
-from offhook.provider.policies import Proposal
 from offhook.provider.policyversion import PolicyVersion, State
+from offhook.provider.proposal import Proposal
 
 
 def show_proposal(proposal: Proposal) -> None:

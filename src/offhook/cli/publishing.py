@@ -31,10 +31,13 @@ def publish(
 ) -> tuple[Release | None, dict[str, Any]]:
     """Count whom it concerns, ask, and publish; None when there is nothing to publish. Returns what to tell of it.
 
-    What is `urgent` is not kept waiting for a second person, nor for a count.
+    What is `urgent` is not kept waiting for a second person, nor for a count. Raises Conflict when it would undo what
+    it was not written beside.
     """
     if change.is_empty:
         return None, {}
+    if change.policy:
+        change.policy.unless_undoing()
     counted, record = (None, {}) if urgent else count(desk, change, json=json)
     asking.confirm(f"{change.cloud_id}: Publish this to all phones?", yes=yes)
     share = 0.0 if urgent else desk.releases.share(change, counted)

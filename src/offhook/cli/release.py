@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import typer
 
-from offhook.cli import app_view, policy_view, publishing, showing
+from offhook.cli import app_view, policy_file, policy_view, publishing, showing
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.moments import iso, shown
@@ -23,6 +23,7 @@ from offhook.cli.options import (
     signature,
 )
 from offhook.cli.options import cloud_id as parse_cloud_id
+from offhook.cli.policy_publishing import BlankOption, OverOption
 from offhook.cli.showing import MOST_VERSIONS
 from offhook.core.errors import Conflict, Invalid
 from offhook.core.theme import Theme
@@ -57,9 +58,6 @@ FolderArgument: TypeAlias = Annotated[
 ]
 ReleaseArgument: TypeAlias = Annotated[
     int, typer.Argument(help="A release; see history.", metavar="RELEASE", max=MOST_VERSIONS)
-]
-BlankOption: TypeAlias = Annotated[
-    bool, typer.Option("--blank-removed", help="Send keys empty that the policy sets no more.")
 ]
 
 
@@ -103,6 +101,7 @@ def publish(
     app_id: CloudIdArgument,
     source: FolderArgument = None,
     blank_removed: BlankOption = False,
+    over: OverOption = None,
     yes: YesOption = False,
     note: NoteOption = "",
     author: AuthorOption = None,
@@ -115,7 +114,7 @@ def publish(
     """
     with reported(as_json=json), open_desk(data) as desk:
         by = signature(author)
-        change = _proposed(desk, parse_cloud_id(app_id), source, by.author, blank_removed=blank_removed)
+        change = _proposed(desk, parse_cloud_id(app_id), source, by.author, blank_removed=blank_removed, over=over)
         _publish(desk, change, by, note, yes=yes, json=json)
 
 
@@ -123,6 +122,7 @@ def publish(
 def restore(
     app_id: CloudIdArgument,
     number: ReleaseArgument,
+    blank_removed: BlankOption = False,
     yes: YesOption = False,
     note: NoteOption = "",
     author: AuthorOption = None,
@@ -132,7 +132,7 @@ def restore(
     """Publish anew what a release was, both halves of it; shows what changes, and asks. The drafts stay."""
     with reported(as_json=json), open_desk(data) as desk:
         by = signature(author)
-        change = desk.releases.propose_restoring(parse_cloud_id(app_id), number, by.author)
+        change = desk.releases.propose_restoring(parse_cloud_id(app_id), number, by.author, blank_removed=blank_removed)
         _publish(desk, change, by, note or f"restored from release {number}", yes=yes, json=json)
 
 
@@ -178,13 +178,15 @@ def export(
             showing.tell(f"Wrote release {release.number} of {release.cloud_id} into {to}. When it is edited: {then}")
 
 
-def _proposed(desk: Desk, named: str, source: Path | None, by: str, *, blank_removed: bool) -> Change:
+def _proposed(
+    desk: Desk, named: str, source: Path | None, by: str, *, blank_removed: bool, over: int | None = None
+) -> Change:
     if source is None and blank_removed:
         raise Misused("--blank-removed goes with a FOLDER: a draft is published as it is.")
     if source is None:
-        return desk.releases.propose_drafts(named)
+        return desk.releases.propose_drafts(named, over=over)
     content, policy = _read(source, named)
-    return desk.releases.propose(named, content, policy, by, blank_removed=blank_removed)
+    return desk.releases.propose(named, content, policy, by, blank_removed=blank_removed, over=over)
 
 
 def _read(source: Path, named: str) -> tuple[tuple[App, Theme] | None, str | None]:
@@ -194,20 +196,16 @@ def _read(source: Path, named: str) -> tuple[tuple[App, Theme] | None, str | Non
         raise Misused(
             f"{source} has neither {folder.APP} nor {POLICY}; `offhook release export {named} DIR` makes both."
         )
-    policy = _text(source / POLICY) if has_policy else None
+    policy = policy_file.read(source / POLICY) if has_policy else None
+    if policy is not None:
+        with policy_file.located(source / POLICY, policy):
+            document.parse(policy)
     if not has_app:
         return None, policy
     found = folder.read(source)
     if found.app.cloud_id != named:
         raise Invalid.at(f"{folder.APP}: cloud_id", f"is {found.app.cloud_id}, and not {named}")
     return (found.app, found.theme), policy
-
-
-def _text(path: Path) -> str:
-    try:
-        return files.content(path, POLICY, 4 * document.MAX_CHARACTERS).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Invalid.at(POLICY, f"is not UTF-8 text: byte {error.start + 1:,} is wrong") from None
 
 
 def _shown(change: Change, *, json: bool) -> dict[str, Any]:

@@ -16,6 +16,11 @@ class Checked(msgspec.Struct, frozen=True):
         """What is wrong, by place within it; what it holds speaks for itself."""
         return iter(())
 
+    @classmethod
+    def alone(cls, field: str, found: object) -> Iterator[Fault]:  # noqa: ARG003 - for those that look
+        """What is wrong with one field's value whatever the others are, so that it is told beside their faults."""
+        return iter(())
+
 
 def faults_within(record: object, place: str) -> Iterator[Fault]:
     """What is wrong with a record and with all that it holds, by place."""

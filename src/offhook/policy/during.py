@@ -18,14 +18,16 @@ Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
 
 _DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TIMES: Final = {"start": "from", "end": "to"}
 _NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class During(Condition, frozen=True, tag="during"):
     """It is a certain time.
 
-    `days` and `start` to `end` are those of a clock on the wall in `zone`; hours that end before they begin go on over
-    midnight and belong to the day on which they begin. `since` and `until` are moments with an offset.
+    `days` and `from` (08:30) to `to` (up to 24:00) are those of a clock on the wall in `zone`, such as Europe/Prague;
+    hours that end before they begin go on over midnight and belong to the day on which they begin. `since` and `until`
+    are moments with an offset. Of all that is said, all must be so. A phone gets what begins or ends when it next asks.
     """
 
     days: Annotated[tuple[Day, ...], msgspec.Meta(max_length=7)] = ()
@@ -86,19 +88,26 @@ class During(Condition, frozen=True, tag="during"):
             yield Fault("", "needs both from and to, or neither")
         elif self.start is not None and self.start == self.end:
             yield Fault("to", "is when it begins; leave out from and to for the whole day")
-        for field, text in (("from", self.start), ("to", self.end)):
-            if text is not None and minutes(text) is None:
-                yield Fault(field, f"{quoted(text)} is no time of the day, such as 08:30")
+        for field in ("start", "end"):
+            yield from self.alone(field, getattr(self, field))
         if self.start == "24:00":
             yield Fault("from", "is the end of a day; 00:00 is the beginning of the next one")
         if hours and self.zone is None:
             yield Fault("zone", "is missing: whose clock counts? Such as Europe/Prague")
         if not hours and self.zone is not None:
             yield Fault("zone", "has no meaning without days or hours: since and until say their own offset")
-        if self.zone is not None and zone_of(self.zone) is None:
-            yield Fault("zone", f"{quoted(self.zone)} is no time zone, such as Europe/Prague")
+        yield from self.alone("zone", self.zone)
         if self.since is not None and self.until is not None and _second(self.until) <= _second(self.since):
             yield Fault("until", "is not after since")
+
+    @classmethod
+    def alone(cls, field: str, found: object) -> Iterator[Fault]:
+        if not isinstance(found, str):
+            return
+        if field in _TIMES and minutes(found) is None:
+            yield Fault(_TIMES[field], f"{quoted(found)} is no time of the day, such as 08:30")
+        if field == "zone" and zone_of(found) is None:
+            yield Fault("zone", f"{quoted(found)} is no time zone, such as Europe/Prague")
 
     def told(self, view: View) -> str:
         if self.holds(view):

@@ -92,7 +92,7 @@ class Attribute(Condition, frozen=True, tag="attribute"):
 
 
 class InGroup(Condition, frozen=True, tag="in_group"):
-    """The user belongs to a group."""
+    """The user belongs to a group: one of the words of the attribute `groups`, between commas."""
 
     group: Word
 
@@ -110,7 +110,7 @@ class InGroup(Condition, frozen=True, tag="in_group"):
 
 
 class Platform(Condition, frozen=True, tag="platform"):
-    """The app runs on one of these platforms, as it names them itself; case does not count."""
+    """The app runs on one of these platforms, such as ios or android, as it names them itself; case does not count."""
 
     one_of: Words
 
@@ -169,7 +169,7 @@ class VersionOf(Condition, frozen=True):
 
 
 class AppVersion(VersionOf, frozen=True, tag="app_version"):
-    """The version of the app, compared as numbers."""
+    """The version of the app, `at_least` one or `below` another, compared as numbers: 9.10 is newer than 9.9."""
 
     def of(self, view: View) -> tuple[str, str | None]:
         return "app version", view.subject.app_version
@@ -235,7 +235,7 @@ class Version(Condition, frozen=True, tag="version"):
 
 
 class Installs(Condition, frozen=True, tag="installs"):
-    """The user has so many active installs, this one included."""
+    """The user has so many active installs, `at_least` or `at_most`, this one included."""
 
     at_least: Count | None = None
     at_most: Count | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 from msgspec import inspect
@@ -15,6 +15,7 @@ from offhook.core.errors import Fault
 from offhook.core.keys import near
 from offhook.core.kinds import quoted
 from offhook.policy.checking import Checked, field_place, inside
+from offhook.policy.during import Day
 
 MAX_DEPTH: Final = 64
 _NAMES: Final[Mapping[type, str]] = {
@@ -28,6 +29,9 @@ _NAMES: Final[Mapping[type, str]] = {
 }
 _MISSING: Final = object()
 _BROKEN: Final = object()
+_WEEK: Final = get_args(Day)
+# What another kind calls the same thing.
+_ALIKE: Final = {"is": "one_of", "in": "one_of", "one_of": "is"}
 # Kinds taken apart already: there are as many as are ever read.
 _KINDS: Final[dict[object, inspect.Type]] = {}
 T = TypeVar("T")
@@ -74,7 +78,7 @@ class Reader:
                 return self._word(place, raw, {str(one.value): one for one in kind.cls})
             case _:
                 assert isinstance(kind, inspect.LiteralType)
-                return self._word(place, raw, {str(one): one for one in kind.values})
+                return self._word(place, raw, {one: one for one in in_order(kind.values)})
 
     def _union(self, kind: inspect.UnionType, raw: object, place: str, depth: int) -> Any:  # noqa: ANN401 - as above
         members = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
@@ -105,11 +109,19 @@ class Reader:
             elif field.required:
                 values[field.name] = self._fault(place, f"lacks {name}")
         if _BROKEN in values.values():
+            self._alone(kind, values, place)
             return _BROKEN
         found = kind.cls(**values)
         if isinstance(found, Checked):
             self.faults.extend(inside(place, found.faults()))
         return found
+
+    def _alone(self, kind: inspect.StructType, values: Mapping[str, Any], place: str) -> None:
+        """Whatever can be said of the other fields of a record that cannot be made."""
+        if issubclass(kind.cls, Checked):
+            for name, found in values.items():
+                if found is not _BROKEN:
+                    self.faults.extend(inside(place, kind.cls.alone(name, found)))
 
     def _items(self, kind: inspect.VarTupleType, raw: object, place: str, depth: int) -> Any:  # noqa: ANN401 - as above
         if not isinstance(raw, list):
@@ -189,7 +201,17 @@ def _shown(raw: object) -> str:
     return quoted(raw) if isinstance(raw, str) else _NAMES.get(type(raw), "something else")
 
 
+def in_order(values: Iterable[object]) -> tuple[str, ...]:
+    """The words of a choice, of which the library only knows the alphabet, as people order them."""
+    words = [str(one) for one in values]
+    return tuple(sorted(words, key=_WEEK.index)) if {*words} <= {*_WEEK} else tuple(words)
+
+
 def _meant(name: str, names: Iterable[str]) -> str:
     names = list(names)
-    meant = near(name, names)
-    return f"did you mean {meant[0]}?" if meant else f"there are {', '.join(names)}"
+    meant = near(name, names) or [one for one in names if name.casefold().startswith(one)]
+    if name in _ALIKE and _ALIKE[name] in names:
+        meant = [_ALIKE[name]]
+    if meant:
+        return f"did you mean {meant[0]}?"
+    return f"there are {', '.join(names)}" if len(names) > 1 else f"there is only {names[0]}"

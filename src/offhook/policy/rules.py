@@ -49,7 +49,8 @@ class Rule(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     """One rule: when it matches, its effects are laid into the answer.
 
     Without a condition it is for everybody. `paused` says why it is paused, and is empty when it is not; a paused rule
-    is as good as absent, as is one that is not enabled.
+    is as good as absent, as is one that is not enabled. `version`, `author` and `changed_s` are written when it is
+    kept; what a file says of them does not count.
     """
 
     id: str

@@ -19,7 +19,10 @@ class State(StrEnum):
 
 
 class PolicyVersion(msgspec.Struct, frozen=True):
-    """One version; its text is as `policy.document` writes it. `approved_by` is the second person, if any."""
+    """One version; its text is as `policy.document` writes it. `approved_by` is the second person, if any.
+
+    `base` is the number of the version that was Live when this one was written, 0 when none was.
+    """
 
     cloud_id: str
     number: int
@@ -28,6 +31,7 @@ class PolicyVersion(msgspec.Struct, frozen=True):
     author: str = ""
     note: str = ""
     approved_by: str = ""
+    base: int = 0
     created_s: int = 0
     changed_s: int = 0
     published_s: int | None = None

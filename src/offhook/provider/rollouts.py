@@ -15,13 +15,13 @@ from offhook.policy.guarding import Counts, Open, Pause, Ruling, judge
 from offhook.policy.rollout import Rollout
 from offhook.policy.rules import Rule
 from offhook.provider import evidence
-from offhook.provider.census import PopulationStore
 from offhook.provider.evidence import INTERVAL_KEY, Span, TurnedAway
 from offhook.provider.explain import BaseSource
-from offhook.provider.policies import Policies, Proposal
+from offhook.provider.policies import Policies
 from offhook.provider.policyversion import PolicyVersion, State
-from offhook.provider.population import Member
+from offhook.provider.population import Member, PopulationStore
 from offhook.provider.ports import Clock, TenantStore
+from offhook.provider.proposal import Proposal
 from offhook.provider.rollouttally import Tally
 from offhook.provider.subscriber import State as UserState
 from offhook.provider.subscriber import Subscriber

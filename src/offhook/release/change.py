@@ -12,12 +12,12 @@ from offhook.policy import document
 from offhook.policy.rules import Policy
 from offhook.portal import catalogue
 from offhook.portal.versions import Stamp
-from offhook.provider import policies
+from offhook.provider import proposal
 from offhook.provider.replacement import Bases
 from offhook.provider.tenant import Tenant
 
 AppProposal: TypeAlias = catalogue.Proposal
-PolicyProposal: TypeAlias = policies.Proposal
+PolicyProposal: TypeAlias = proposal.Proposal
 
 
 class Live(msgspec.Struct, frozen=True):

@@ -55,19 +55,23 @@ class Releases:
         author: str = "",
         *,
         blank_removed: bool = False,
+        over: int | None = None,
     ) -> Change:
-        """What publishing this content would change, None for what stays; raises Invalid, and NotFound."""
+        """What publishing this content would change, None for what stays; raises Invalid, and NotFound.
+
+        `over` is the Live policy that it may undo something of.
+        """
         proposed = self.portal.propose(*app, live=True) if app else None
         base = self._base(proposed)
         ruled = (
             None
             if policy is None
-            else self.policies.propose(cloud_id, policy, author, blank_removed=blank_removed, app=base)
+            else self.policies.propose(cloud_id, policy, author, blank_removed=blank_removed, over=over, app=base)
         )
         return self.change(cloud_id, proposed, ruled)
 
-    def propose_drafts(self, cloud_id: str) -> Change:
-        """What publishing all that is drafted would change; raises NotFound when nothing is."""
+    def propose_drafts(self, cloud_id: str, *, over: int | None = None) -> Change:
+        """What publishing all that is drafted would change; `over` as in `propose`. Raises NotFound without any."""
         with self.store.read() as transaction:
             has_app = transaction.apps.standing(cloud_id, State.EDITABLE) is not None
             has_policy = transaction.policies.standing(cloud_id, PolicyState.EDITABLE) is not None
@@ -77,19 +81,22 @@ class Releases:
                 f"offhook app edit {cloud_id}, offhook policy draft {cloud_id} FILE"
             )
         app = self.portal.propose_publishing(cloud_id) if has_app else None
-        policy = self.policies.propose_draft(cloud_id, self._base(app)) if has_policy else None
+        policy = self.policies.propose_draft(cloud_id, self._base(app), over=over) if has_policy else None
         return self.change(cloud_id, app, policy)
 
-    def propose_restoring(self, cloud_id: str, number: int, author: str = "") -> Change:
+    def propose_restoring(self, cloud_id: str, number: int, author: str = "", *, blank_removed: bool = False) -> Change:
         """What going back to a release would change, both halves of it; raises NotFound."""
         release = self.find(cloud_id, number)
         app = None if release.app is None else self.portal.propose_restoring(cloud_id, release.app, live=True)
         base = self._base(app)
         if release.policy is not None:
-            policy: PolicyProposal | None = self.policies.propose_restoring(cloud_id, release.policy, author, base)
+            policy: PolicyProposal | None = self.policies.propose_restoring(
+                cloud_id, release.policy, author, base, blank_removed=blank_removed
+            )
         else:
             # There was no policy then: one without rules says as much.
-            policy = self.policies.propose(cloud_id, "", author, app=base) if self.find(cloud_id).policy else None
+            had = self.find(cloud_id).policy is not None
+            policy = self.policies.propose(cloud_id, "", author, blank_removed=blank_removed, app=base) if had else None
         return self.change(cloud_id, app, policy)
 
     def change(self, cloud_id: str, app: AppProposal | None = None, policy: PolicyProposal | None = None) -> Change:

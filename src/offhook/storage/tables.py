@@ -130,6 +130,9 @@ policy_version: Final = sa.Table(
     sa.Column("author", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("approved_by", sa.Text, nullable=False),  # the second person, where one was needed
+    sa.Column(
+        "base", sa.Integer, nullable=False, server_default="0"
+    ),  # what was Live when it was written, 0 when nothing was
     sa.Column("created_s", sa.Integer, nullable=False),
     sa.Column("changed_s", sa.Integer, nullable=False),
     sa.Column("published_s", sa.Integer, nullable=True),
