@@ -14,6 +14,7 @@ from offhook.core.dialplan import GlobalPart, QuickDial, QuickDials
 from offhook.core.errors import Fault
 from offhook.core.keys import is_secret
 from offhook.core.mergeable import PROVIDER, Value
+from offhook.core.webservice import LOGOUT_STATUS_FAULT, LOGOUT_STATUS_KEY
 from offhook.policy.checking import Checked
 from offhook.policy.draft import Draft
 from offhook.policy.facts import shown
@@ -266,7 +267,9 @@ def columns(*texts: str) -> tuple[str, ...]:
 
 
 def _unwritable(values: dict[str, Value]) -> Iterator[Fault]:
-    return (Fault("", str(fault)) for fault in accountxml.faults(values))
+    yield from (Fault("", str(fault)) for fault in accountxml.faults(values))
+    if LOGOUT_STATUS_KEY in values:
+        yield Fault("key", f"{LOGOUT_STATUS_KEY} {LOGOUT_STATUS_FAULT}")
 
 
 def _in_the_clear(place: str, name: str, text: str) -> Iterator[Fault]:
