@@ -330,7 +330,7 @@ SIX_HOURS_S = 6 * 3600
     [
         (Rule("in already", when=OFFICE, rollout=Rollout(100)), SIX_HOURS_S),
         (Rule("never in", when=OFFICE, rollout=Rollout(0)), None),
-        (Rule("not known who", when=OFFICE, rollout=Rollout(100, of=Of.INSTALLS)), None),
+        (Rule("not known who", when=OFFICE, rollout=Rollout(50, of=Of.INSTALLS)), None),
         (Rule("not known now, true later", when=Not(All((Platform(("ios",)), OFFICE)))), SIX_HOURS_S),
         (Rule("not known now, true before", when=Any((Platform(("ios",)), OFFICE))), SIX_HOURS_S),
         (Rule("false for ever", when=All((InGroup("board"), OFFICE))), None),

@@ -141,6 +141,12 @@ class Compiled:
         """The rules that are tried for a subject; no other one can match."""
         return tuple(self._ready[position].rule for position in self._index.find(subject))
 
+    def tried(self, subject: Subject) -> Iterator[tuple[Rule, Truth]]:
+        """The same, each with whether its condition holds; no rollout is looked at."""
+        view = self._view(subject)
+        for rule in self.candidates(subject):
+            yield rule, True if rule.when is None else rule.when.holds(view)
+
     def resolve(self, subject: Subject) -> Resolution:
         """What the policy says about a subject."""
         view, draft = self._view(subject), Draft(subject)

@@ -108,7 +108,11 @@ class Rollout(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
     def takes(self, lot: int | None, now_s: int) -> Truth:
         """Whether the rule is for whoever has this lot."""
-        return None if lot is None else lot < self.share(now_s)
+        share = self.share(now_s)
+        if lot is None:
+            # Whoever draws, nobody is outside of all, and nobody within nothing.
+            return share == WHOLE if share in {0, WHOLE} else None
+        return lot < share
 
     def flips_s(self, lot: int | None, now_s: int) -> int | None:
         """When the one with this lot gets in, if by itself."""
@@ -129,7 +133,8 @@ class Rollout(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
         """Why somebody is in, or is not: a clause."""
         share = f"the first {self.share(now_s) / 100:g}% of {self.of}"
         if lot is None:
-            return f"not known whether among {share}"
+            taken = {True: "", False: "not ", None: "not known whether "}[self.takes(lot, now_s)]
+            return f"{taken}among {share}"
         number = f"number {lot / 100:05.2f} of 100"
         if lot < self.share(now_s):
             return f"among {share} ({number})"

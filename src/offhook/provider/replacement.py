@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, TypeAlias
@@ -13,13 +13,12 @@ import msgspec
 from offhook.core import registration
 from offhook.core.mergeable import PROVIDER, Document, Value
 from offhook.core.secret import MASK, Secret
-from offhook.policy.conditions import reach
-from offhook.policy.during import During
 from offhook.policy.evaluate import Compiled
+from offhook.policy.possible import Possible
 from offhook.policy.resolution import LetIn, Logout, Refusal, Resolution, Setting, Verdict
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import said, segments_of
-from offhook.policy.subject import Fact, Occasion, Subject
+from offhook.policy.subject import Occasion
 from offhook.provider.change import is_secret
 from offhook.provider.compose import Grant, common, compose
 from offhook.provider.globalpart import GlobalAnswer
@@ -32,7 +31,7 @@ from offhook.provider.tenant import Tenant
 MOST_SHOWN: Final = 200
 _VEILED: Final = Secret(MASK)
 _SEALED: Final = re.compile("\ue000[^\ue001]*\ue001")
-_FAR_S: Final = 2**60
+_VERDICT: Final = ("verdict", "")
 # What stands for a thing when two of them are compared, and how it is shown.
 _Told: TypeAlias = tuple[object, "Sent"]
 
@@ -78,11 +77,10 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What changes for one phone now. `later`: something may at another time, or from another network."""
+    """What changes for one phone now."""
 
     moves: tuple[Move, ...] = ()
     fates: tuple[Fate, ...] = ()
-    later: bool = False
 
 
 NO_CHANGE: Final = Change()
@@ -110,15 +108,16 @@ class Replacement:
             Compiled(msgspec.structs.replace(policy, rules=tuple(one for one in policy.rules if one.id in ids)))
             for policy, ids in zip((live, new), self._differing, strict=True)
         ]
-        self._open = {id(rule) for policy in (live, new) for rule in policy.rules if _is_open(rule, policy)}
+        self._moved = _moved(live, new)
+        self._possible = Possible(live), Possible(new)
+        self._possible_suspects = tuple(Possible(one.policy) for one in self._suspects)
         self.by_install = self._live.draws_installs or self._new.draws_installs
         self.by_circumstances = bool(self._live.uses or self._new.uses)
 
     def change(self, subscriber: Subscriber, phone: Case) -> Change:
         """What changes for a user on a phone."""
         subject = phone.subject(subscriber)
-        suspects = [rule for policy in self._suspects for rule in policy.candidates(subject)]
-        if not suspects:
+        if not any(policy.candidates(subject) for policy in self._suspects):
             return NO_CHANGE
         old, new = self._live.resolve(subject), self._new.resolve(subject)
         fates, moves = tuple(_fates(old.verdict, new.verdict)), tuple[Move, ...]()
@@ -129,8 +128,7 @@ class Replacement:
             if _dialled(old) != _dialled(new):
                 before, after = (common(self._tenant, subscriber, one, _MARKS) for one in (old, new))
                 moves += tuple(_dials(before, after))
-        later = not (moves or fates) and self._may_follow(subject, suspects, old, new)
-        return Change(moves, fates, later)
+        return Change(moves, fates)
 
     def _account(
         self, subscriber: Subscriber, phone: Case, old: Resolution, new: Resolution
@@ -152,20 +150,23 @@ class Replacement:
         kept = Document({**before.keys, **after.keys})
         return moves, bool(moves) and registration.changed(before, kept)
 
-    def _may_follow(self, subject: Subject, suspects: list[Rule], old: Resolution, new: Resolution) -> bool:
-        """Whether a rule that differs may match, or one that matches may count, when a clock strikes or a phone roams.
+    def may_follow(self, subscriber: Subscriber, now_s: int) -> bool:
+        """Whether something may change for a user at another time or on another phone, for whom nothing does now.
 
-        A rule that differs and does not match now never will, unless it asks for the time or the network itself.
+        A rule that differs may match then; or it matches now, decides nothing, and may when one above it ceases to.
         """
-        if not self._open:
-            return False
-        if any(id(rule) in self._open and _draws(rule, subject) for rule in suspects):
+        subject = Case(None, now_s).subject(subscriber)
+        before, after = (dict(one.stances(subject)) for one in self._possible_suspects)
+        names = [name for name in before | after if name in self._moved or before.get(name) != after.get(name)]
+        differ = [stances[name] for name in names for stances in (before, after) if name in stances]
+        if any(one.is_open for one in differ):
             return True
-        differ = set[str]().union(*self._differing)
-        if differ.isdisjoint(by.rule for by in (*old.matched, *new.matched)):
-            return False
-        tried = (rule for policy in (self._live, self._new) for rule in policy.candidates(subject))
-        return any(id(rule) in self._open and _draws(rule, subject) for rule in tried)
+        things = {effect.target() for one in differ for effect in one.effects} | {_VERDICT} if differ else set()
+        return any(
+            one.is_open and not things.isdisjoint(effect.target() for effect in one.effects)
+            for possible in (self._possible if differ else ())
+            for _, one in possible.stances(subject)
+        )
 
 
 class _Marks:
@@ -182,28 +183,32 @@ _MARKS: Final = _Marks()
 
 
 def _differing(policy: Policy, other: Policy) -> frozenset[str]:
-    """The rules that say something else in the other policy, or are not there; all, if the others are moved about."""
+    """The rules that say something else in the other policy, are not there, or stand in another order."""
     ours, theirs = segments_of(policy), segments_of(other)
     known = {rule.id: said(rule, theirs) for rule in other.rules}
-    same = {rule.id for rule in policy.rules if known.get(rule.id) == said(rule, ours)}
-    before, after = ([rule.id for rule in one.rules if rule.id in same] for one in (policy, other))
-    return frozenset(rule.id for rule in policy.rules if rule.id not in same or before != after)
+    other_words = {rule.id for rule in policy.rules if known.get(rule.id) != said(rule, ours)}
+    return frozenset(other_words | _moved(policy, other))
 
 
-def _is_open(rule: Rule, policy: Policy) -> bool:
-    """Whether it may match at another time or from another network, which nobody knows of a phone afterwards."""
-    if rule.rollout is not None and rule.rollout.stages:
-        return True
-    parts = () if rule.when is None else reach(rule.when, segments_of(policy))
-    return any(isinstance(one, During) or Fact.NETWORK in one.uses() for one in parts)
+def _moved(policy: Policy, other: Policy) -> frozenset[str]:
+    """The rules that decide about the same thing, if not in the same order: of two, the upper one decides."""
+    both = {rule.id for rule in policy.rules} & {rule.id for rule in other.rules}
+    before, after = (_by_thing(rule for rule in one.rules if rule.id in both) for one in (policy, other))
+    return frozenset(
+        name
+        for thing in before.keys() & after.keys()
+        if [one for one in before[thing] if one in after[thing]]
+        != [one for one in after[thing] if one in before[thing]]
+        for name in (*before[thing], *after[thing])
+    )
 
 
-def _draws(rule: Rule, subject: Subject) -> bool:
-    """Whether its rollout, if it has any, takes this one in at last."""
-    if rule.rollout is None:
-        return True
-    whole = msgspec.structs.replace(rule.rollout, guard=None)
-    return whole.takes(whole.lot(subject, rule.id), _FAR_S) is not False
+def _by_thing(rules: Iterable[Rule]) -> dict[tuple[str, str], dict[str, None]]:
+    things: dict[tuple[str, str], dict[str, None]] = {}
+    for rule in rules:
+        for effect in rule.effects:
+            things.setdefault(effect.target(), {})[rule.id] = None
+    return things
 
 
 def _fates(before: Verdict, after: Verdict) -> Iterator[Fate]:
