@@ -366,3 +366,41 @@ def test_the_interface_reads_the_kinds() -> None:
     for union in (AnyCondition, AnyEffect):
         for kind in get_args(union):
             assert definitions[kind.__name__]["description"].strip()
+
+
+@pytest.mark.parametrize(
+    ("then", "place"),
+    [
+        ('{ do = "set", key = "smsUrl", value = "https://joe:hunter2@x.example/" }', "value"),
+        ('{ do = "set", key = "smsUrl", value = "https://x.example/?apikey=hunter2" }', "value"),
+        ('{ do = "set", key = "smsPostData", value = \'{"token": "hunter2"}\' }', "value"),
+        ('{ do = "set", key = "X-conf", value = "<password>hunter2</password>", markup = true }', "value"),
+        ('{ do = "add_quick_dial", id = "d", uri = "sip:joe:hunter2@x.example" }', "uri"),
+        ('{ do = "add_dial_action", id = "d", values = { url = "https://x.example/?token=hunter2" } }', "values, url"),
+    ],
+)
+def test_no_rule_holds_a_secret_in_the_clear(then: str, place: str) -> None:
+    """Nor within an address, a body or markup; what was written is not repeated."""
+    with pytest.raises(Invalid) as told:
+        document.parse(f'[[rules]]\nid = "a"\nthen = [{then}]')
+
+    assert [fault.place for fault in told.value.faults] == [f"rules[1] a, then[1], {place}"]
+    assert "hunter2" not in str(told.value)
+
+
+def test_an_effect_is_told_with_masks() -> None:
+    """Whatever may be a secret in a value, though nobody can say that it is one."""
+    effects = [
+        SetKey("smsPostData", '{"pw": "hunter2"}'),
+        SetKey("smsUrl", "https://x.example/?pw=hunter2"),
+        SetKey("X-conf", "<a>joe:hunter2@x.example</a>", markup=True),
+        AddQuickDial("d", "https://x.example/?pw=hunter2"),
+        AddDialAction("d", {"url": "https://x.example/?pw=hunter2"}),
+    ]
+    rules = [Rule(f"r{number}", effects=tuple(effects)) for number in range(2)]
+
+    resolution = Compiled(Policy(rules=tuple(rules))).resolve(ANN)
+
+    assert "hunter2" not in "".join(map(str, effects))
+    beaten = [one.beaten for one in (*resolution.quick_dials.values(), *resolution.dial_actions.values())]
+    assert "hunter2" not in str(beaten)

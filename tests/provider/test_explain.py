@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from offhook.core.base import SOURCE, Base
@@ -129,6 +130,21 @@ def test_secrets_are_masked(provider: Provider) -> None:
     shown = [said.value for each in explanation.lines for said in (*each.beaten, *each.kept_out)]
     shown += [each.value for each in explanation.lines]
     assert not [text for text in shown if "4711" in text or "s1p-secret" in text or "for-all" in text]
+
+
+def test_what_may_be_a_secret_in_a_value_is_masked(provider: Provider) -> None:
+    """In addresses, bodies, markup and dials: the values that count, and those that were beaten."""
+    wants = (
+        '{ do = "set", key = "smsUrl", value = "https://x.example/?pw=hunter2" },'
+        '{ do = "set", key = "X-conf", value = "<a>joe:hunter2@x.example</a>", markup = true },'
+        '{ do = "add_quick_dial", id = "q", uri = "https://x.example/?pw=hunter2" }'
+    )
+    provider.has_policy("".join(f'[[rules]]\nid = "r{number}"\nthen = [{wants}]\n' for number in range(2)))
+
+    told = explained(provider)
+
+    assert "hunter2" not in str(msgspec.to_builtins(told))
+    assert [one.value for one in line(told, "X-conf").beaten] == [f"<a>{MASK}@x.example</a>"]
 
 
 def test_the_star_shows_the_editable_version(provider: Provider) -> None:

@@ -470,3 +470,18 @@ def test_what_a_clock_will_strike() -> None:
         "never": 0,
     }
     assert not any(one["now"] for one in members.values())
+
+
+def test_addresses_bodies_and_markup_are_masked() -> None:
+    """As everywhere where a value is shown."""
+    rule = (
+        'then = [{ do = "set", key = "smsUrl", value = "https://x.example/?pw=hunter2" },'
+        '{ do = "set", key = "X-conf", value = "<a>joe:hunter2@x.example</a>", markup = true },'
+        '{ do = "add_quick_dial", id = "q", uri = "https://x.example/?pw=hunter2" },'
+        '{ do = "add_dial_action", id = "d", values = { url = "https://x.example/?pw=hunter2" } }]'
+    )
+
+    found = difference(TENANT, None, policy(rule), [user("ann", "A")], NOON_S)
+
+    assert len(found.moves) == 4
+    assert "hunter2" not in str(msgspec.to_builtins(found.moves))

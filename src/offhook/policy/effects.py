@@ -13,6 +13,7 @@ from offhook.core.catalogue import KEYS
 from offhook.core.dialplan import GlobalPart, QuickDial, QuickDials
 from offhook.core.errors import Fault
 from offhook.core.keys import is_secret
+from offhook.core.masking import in_the_clear, masked
 from offhook.core.mergeable import PROVIDER, Value
 from offhook.core.webservice import LOGOUT_STATUS_FAULT, LOGOUT_STATUS_KEY
 from offhook.policy.checking import Checked
@@ -74,15 +75,17 @@ class SetKey(Effect, frozen=True, tag="set"):
     def faults(self) -> Iterator[Fault]:
         yield from _unwritable({self.key: Value(self.value, self.strength.rank, SOURCE, self.markup)})
         known = KEYS.find(self.key)
+        yield from _in_the_clear("value", self.key, self.value, markup=self.markup)
         if is_secret(self.key):
-            yield from _in_the_clear("value", self.key, self.value)
-        elif known is not None and not self.markup and not self.columns() and (fault := known.fault(self.value)):
+            return
+        if known is not None and not self.markup and not self.columns() and (fault := known.fault(self.value)):
             yield Fault("value", fault)
 
     def __str__(self) -> str:
         if is_secret(self.key) and not _PLACEHOLDER.fullmatch(self.value):
             return f"sets {shown(self.key)}"
-        return f"sets {shown(self.key)} to {shown(self.value)}{_HOW[self.strength]}"
+        text = self.value if is_secret(self.key) else masked(self.key, self.value, markup=self.markup)
+        return f"sets {shown(self.key)} to {shown(text)}{_HOW[self.strength]}"
 
 
 class Blank(Effect, frozen=True, tag="blank"):
@@ -129,10 +132,12 @@ class AddQuickDial(Effect, frozen=True, tag="add_quick_dial"):
 
     def faults(self) -> Iterator[Fault]:
         part = GlobalPart(QuickDials((self.item(),)))
-        return (Fault("", fault.text) for fault in dialplan.faults(part))
+        yield from (Fault("", fault.text) for fault in dialplan.faults(part))
+        for name, text in (("uri", self.uri), ("portrait_url", self.portrait_url)):
+            yield from _in_the_clear(name, name, text)
 
     def __str__(self) -> str:
-        return f"adds quick dial {shown(self.id)}, which calls {shown(self.uri)}"
+        return f"adds quick dial {shown(self.id)}, which calls {shown(masked('uri', self.uri))}"
 
 
 class RemoveQuickDial(Effect, frozen=True, tag="remove_quick_dial"):
@@ -174,8 +179,7 @@ class AddDialAction(Effect, frozen=True, tag="add_dial_action"):
         for fault in dialplan.faults(GlobalPart(dial_actions={self.id: values})):
             yield Fault("", str(fault))
         for name, text in self.values.items():
-            if is_secret(name) and text:
-                yield from _in_the_clear(f"values, {shown(name)}", name, text)
+            yield from _in_the_clear(f"values, {shown(name)}", name, text)
 
     def __str__(self) -> str:
         return f"adds dial action {shown(self.id)}"
@@ -272,10 +276,15 @@ def _unwritable(values: dict[str, Value]) -> Iterator[Fault]:
         yield Fault("key", f"{LOGOUT_STATUS_KEY} {LOGOUT_STATUS_FAULT}")
 
 
-def _in_the_clear(place: str, name: str, text: str) -> Iterator[Fault]:
+def _in_the_clear(place: str, name: str, text: str, *, markup: bool = False) -> Iterator[Fault]:
     """A secret is only ever a reference, whole and alone; what is written in its place is not repeated."""
-    if not _PLACEHOLDER.fullmatch(text):
+    if is_secret(name) and text and not _PLACEHOLDER.fullmatch(text):
         yield Fault(place, f"is a secret in the clear, since {name} is one; write {{column}}, a sealed one of the user")
+        return
+    for found in dict.fromkeys(in_the_clear(name, text, markup=markup)):
+        yield Fault(
+            place, f"has a secret in the clear: {shown(found)}; write {{column}} there, a sealed one of the user"
+        )
 
 
 def _unshowable(message: str) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from offhook.core.errors import NotFound
 from offhook.core.features import Features, gate
 from offhook.core.lint import plain
 from offhook.core.login import CloudId
+from offhook.core.masking import masked
 from offhook.core.mergeable import PROVIDER, Admit, Document, Value, everything
 from offhook.core.secret import MASK, Discreet, Secret
 from offhook.policy.evaluate import Trace
@@ -248,7 +249,9 @@ class _Hidden:
 
     def shown(self, key: str, value: Value) -> str:
         """The value as a person may see it."""
-        return MASK if value.content and self.hides(key) else value.content
+        if value.content and self.hides(key):
+            return MASK
+        return masked(key, value.content, markup=value.markup)
 
     def hides(self, key: str) -> bool:
         """Whether nothing of this key's values may be seen."""
@@ -271,7 +274,8 @@ def _line(key: str, settled: Document, composition: Composition, base: Base | No
     beaten += [
         Said(value.source, hidden.shown(key, value), _gave_way(value, winner.value)) for value in winner.replaced
     ]
-    beaten += [Said(POLICY, hidden.shown(key, Value(one.value or "", PROVIDER, POLICY)), one.reason) for one in ruled]
+    wanted = ((Value(one.value or "", PROVIDER, POLICY, one.markup), one.reason) for one in ruled)
+    beaten += [Said(POLICY, hidden.shown(key, value), why) for value, why in wanted]
     reason = _why_portal(winner.value) if from_portal else reasons[key]
     return Line(key, hidden.shown(key, winner.value), layer, reason, tuple(beaten), kept_out)
 
@@ -298,7 +302,7 @@ def _dials(tenant: Tenant, subscriber: Subscriber, base: Base | None, resolution
             layer, reason = POLICY, resolution.quick_dials[item.id].reason
         else:
             layer, reason = COMMON, "The global part says so for every user."
-        yield Dial(item.id, item.display_name, item.uri, layer, item.rank, reason)
+        yield Dial(item.id, item.display_name, masked("uri", item.uri), layer, item.rank, reason)
 
 
 def _gave_way(beaten: Value, winner: Value) -> str:

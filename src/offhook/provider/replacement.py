@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from offhook.core import registration
+from offhook.core.masking import masked
 from offhook.core.mergeable import PROVIDER, Document, Value
 from offhook.core.secret import MASK, Secret
 from offhook.policy.evaluate import Compiled
@@ -19,7 +20,6 @@ from offhook.policy.resolution import LetIn, Logout, Refusal, Resolution, Settin
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import said, segments_of
 from offhook.policy.subject import Occasion
-from offhook.provider.change import is_secret
 from offhook.provider.compose import Grant, common, compose
 from offhook.provider.globalpart import GlobalAnswer
 from offhook.provider.opening import VEIL
@@ -244,11 +244,12 @@ def _keys(document: Document, keys: set[str]) -> dict[str, _Told]:
 def _told(name: str, value: Value) -> _Told:
     """All of a value but where it comes from, and what may be seen of it."""
     whole = value.content, value.rank, value.markup, value.attributes
-    return whole, Sent(_cut(_masked(name, value.content)), value.rank, value.markup, value.attributes)
+    attributes = tuple((one, _masked(one, text)) for one, text in value.attributes)
+    return whole, Sent(_cut(_masked(name, value.content, markup=value.markup)), value.rank, value.markup, attributes)
 
 
-def _masked(name: str, text: str) -> str:
-    return MASK if text and is_secret(name) else _SEALED.sub(MASK, text)
+def _masked(name: str, text: str, *, markup: bool = False) -> str:
+    return masked(name, _SEALED.sub(MASK, text), markup=markup)
 
 
 def _cut(text: str) -> str:
@@ -268,7 +269,8 @@ def _quick_dials(answer: GlobalAnswer) -> dict[str, _Told]:
     told: dict[str, _Told] = {one.id: (("", one.rank), Sent("", one.rank)) for one in dials.removals}
     for one in dials.items:
         texts = one.display_name, one.uri, one.portrait_url
-        told[one.id] = (*texts, one.rank), Sent(_cut(_masked("", ", ".join(filter(None, texts)))), one.rank)
+        shown = (_masked("uri", text) for text in texts if text)
+        told[one.id] = (*texts, one.rank), Sent(_cut(", ".join(shown)), one.rank)
     return told
 
 
