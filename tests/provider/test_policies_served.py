@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from offhook.core.errors import Invalid
 from offhook.provider.change import Change
 from offhook.provider.guarding import Cancellation
 from offhook.provider.ports import Ending
@@ -89,6 +90,22 @@ def test_a_default_is_the_users_from_the_sign_in_on(provider: Provider) -> None:
     assert unchanged.status == 304
     assert whole.status == 200
     assert b"title" not in whole.body
+
+
+def test_nobody_is_in_more_than_a_hundred_groups(provider: Provider) -> None:
+    """Rules would have to look at each; of what was stored before, the first ones count."""
+    many = ", ".join(f"g{number}" for number in range(101))
+    provider.has_user("max@EXAMPLE", attributes={"groups": f"{'x' * 257}, g0, {many}"})
+    rules = (
+        rule(sets(f"X-{name}", "1"), f'{{ if = "in_group", group = "{name}" }}', name=name) for name in ("g99", "g100")
+    )
+    provider.has_policy("".join(rules))
+
+    for groups, fault in ((many, "names 101 groups; at most 100"), ("x" * 257, "a group of more than 256")):
+        with pytest.raises(Invalid, match=fault):
+            directory_of(provider).change("EXAMPLE", "johndow", Change(attributes={"groups": groups}))
+
+    assert {key for key in provider.phone("max").account if key in {"X-g99", "X-g100"}} == {"X-g99"}
 
 
 def test_groups_are_those_of_an_attribute(provider: Provider) -> None:

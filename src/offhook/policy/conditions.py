@@ -37,7 +37,7 @@ class Expression(Condition, frozen=True, tag="expression"):
     cel: Annotated[str, msgspec.Meta(min_length=1, max_length=cel.MAX_EXPRESSION)]
 
     def holds(self, view: View) -> Truth:
-        return cel.holds(view.programs[self.cel], view.activation)
+        return view.expression(self.cel)[0]
 
     def uses(self) -> Iterator[Fact]:
         return cel.facts(self.cel)
@@ -49,9 +49,9 @@ class Expression(Condition, frozen=True, tag="expression"):
             yield from error.faults
 
     def told(self, view: View) -> str:
-        truth = self.holds(view)
+        truth, why = view.expression(self.cel)
         if truth is None:
-            return f"{self._text()} cannot be told: {cel.why_not(view.programs[self.cel], view.activation)}"
+            return f"{self._text()} cannot be told: {why}"
         return f"{self._text()} is {'true' if truth else 'false'}"
 
     def _text(self) -> str:

@@ -15,6 +15,7 @@ from offhook.core.errors import Fault, Invalid
 from offhook.core.mergeable import Value
 from offhook.core.secret import Discreet, Secret
 from offhook.core.webservice import LOGOUT_STATUS_FAULT, LOGOUT_STATUS_KEY
+from offhook.provider.circumstances import GROUPS, groups_fault
 from offhook.provider.sealing import SIGN_IN_PASSWORD
 from offhook.provider.subscriber import MAX_PASSWORD, SIP_PASSWORD, Argon2, Bcrypt, Override, State, username_key
 
@@ -154,6 +155,8 @@ def _attribute_faults(attributes: Mapping[str, str | None]) -> Iterator[Fault]:
                 f"attribute {name[:MAX_NAME]!r}", f"needs a name of 1 to {MAX_NAME} characters without {{ and }}"
             )
         if text is not None and (fault := text_fault(text)):
+            yield Fault(name, fault)
+        if name == GROUPS and text is not None and (fault := groups_fault(text)):
             yield Fault(name, fault)
 
 
