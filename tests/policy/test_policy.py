@@ -45,10 +45,11 @@ from offhook.policy.facts import (
 )
 from offhook.policy.guarding import Counts, Steady, judge
 from offhook.policy.resolution import Overflow, Refusal, Strength
-from offhook.policy.rollout import Of, Rollout
+from offhook.policy.rollout import Of, Rollout, Stage
 from offhook.policy.rules import MAX_EXPRESSIONS, Policy, Rule, Segment, check
+from offhook.policy.strokes import Strokes
 from offhook.policy.subject import Fact, Occasion, Subject
-from offhook.policy.view import Condition, View
+from offhook.policy.view import Condition, Span, View
 
 ANN = Subject("ann", "ann", 1_795_000_000, attributes={"tier": "gold", "customer": "c7"}, groups=frozenset({"sales"}))
 
@@ -390,7 +391,7 @@ def test_no_rule_holds_a_secret_in_the_clear(then: str, place: str) -> None:
 
 def test_an_effect_is_told_with_masks() -> None:
     """Whatever may be a secret in a value, though nobody can say that it is one."""
-    effects = [
+    effects: list[AnyEffect] = [
         SetKey("smsPostData", '{"pw": "hunter2"}'),
         SetKey("smsUrl", "https://x.example/?pw=hunter2"),
         SetKey("X-conf", "<a>joe:hunter2@x.example</a>", markup=True),
@@ -402,5 +403,44 @@ def test_an_effect_is_told_with_masks() -> None:
     resolution = Compiled(Policy(rules=tuple(rules))).resolve(ANN)
 
     assert "hunter2" not in "".join(map(str, effects))
-    beaten = [one.beaten for one in (*resolution.quick_dials.values(), *resolution.dial_actions.values())]
+    beaten = [one.beaten for one in resolution.quick_dials.values()]
+    beaten += [one.beaten for one in resolution.dial_actions.values()]
     assert "hunter2" not in str(beaten)
+
+
+def test_only_the_clocks_that_struck_are_worked_out_anew() -> None:
+    """A stroke of one of a thousand clocks costs one; only a clock that is set back costs all."""
+    hours = [During(start=f"{number // 60:02}:{number % 60:02}", end="24:00", zone="UTC") for number in range(1000)]
+    spans: dict[Condition, Span] = {}
+    strokes = Strokes([*hours, Rollout(stages=(Stage(datetime(2026, 11, 2, tzinfo=UTC), 10),))], spans)
+    midnight_s = MONDAY_NOON_S // 86400 * 86400
+
+    changed_s = strokes.changed_s(midnight_s + 60)
+    before = dict(spans)
+    struck_s = strokes.changed_s(midnight_s + 120)
+    anew = [one for one in hours if spans[one] is not before[one]]
+    back_s = strokes.changed_s(midnight_s + 60)
+
+    assert (changed_s, struck_s, back_s) == (midnight_s + 60, midnight_s + 120, midnight_s + 60)
+    assert anew == [hours[2]]
+    assert all(spans[one] is not before[one] for one in hours)
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ('when = { if = "during", until = 9999-12-31T23:59:59-05:00 }', "when, until"),
+        ('when = { if = "during", since = 0001-01-01T00:00:00+14:00 }', "when, since"),
+        ("rollout = { stages = [{ since = 9000-01-01T00:00:00Z, percent = 1 }] }", "rollout, stages[1], since"),
+        *(
+            (f'when = {{ if = "during", days = ["mon"], zone = "{zone}" }}', "when, zone")
+            for zone in ("localtime", "posixrules", "Factory", "right/UTC", "posix/UTC")
+        ),
+    ],
+)
+def test_no_rule_speaks_of_a_time_that_no_clock_shows(written: str, place: str) -> None:
+    """Years that cannot be written, and zones that are another one on another server."""
+    with pytest.raises(Invalid) as told:
+        document.parse(f'[[rules]]\nid = "a"\n{written}')
+
+    assert [fault.place for fault in told.value.faults] == [f"rules[1] a, {place}"]

@@ -11,7 +11,7 @@ import msgspec
 
 from offhook.core.errors import Fault
 from offhook.core.kinds import quoted
-from offhook.policy.clock import DAY_MINUTES, Hours, day_and_time, minutes, zone_of
+from offhook.policy.clock import DAY_MINUTES, Hours, day_and_time, minutes, moment_fault, zone_of
 from offhook.policy.view import NEVER, Condition, Span, Truth, View
 
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -97,6 +97,9 @@ class During(Condition, frozen=True, tag="during"):
             yield Fault("zone", "has no meaning without days or hours: since and until say their own offset")
         if self.zone is not None and zone_of(self.zone) is None:
             yield Fault("zone", f"{quoted(self.zone)} is no time zone, such as Europe/Prague")
+        for field, moment in (("since", self.since), ("until", self.until)):
+            if moment is not None and (fault := moment_fault(moment)):
+                yield Fault(field, fault)
         if self.since is not None and self.until is not None and _second(self.until) <= _second(self.since):
             yield Fault("until", "is not after since")
 

@@ -11,7 +11,7 @@ import msgspec
 
 from offhook.core.errors import Fault
 from offhook.policy.checking import Checked
-from offhook.policy.clock import DAY_S, day_and_time
+from offhook.policy.clock import DAY_S, day_and_time, moment_fault
 from offhook.policy.during import Moment
 from offhook.policy.subject import Subject
 from offhook.policy.view import NEVER, Truth
@@ -79,6 +79,9 @@ class Rollout(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
         for place, percent in shares.items():
             if abs(percent * 100 - _hundredths(percent)) > 1e-6:
                 yield Fault(place, f"{percent} is finer than a hundredth of a percent")
+        for position, stage in enumerate(self.stages, 1):
+            if fault := moment_fault(stage.since):
+                yield Fault(f"stages[{position}], since", fault)
         for position, (earlier, later) in enumerate(zip(self.stages, self.stages[1:], strict=False), start=2):
             if later.since_s <= earlier.since_s or later.percent < earlier.percent:
                 yield Fault(f"stages[{position}]", "comes before the one above it, or is smaller; stages only grow")
