@@ -13,8 +13,10 @@ from offhook.core.errors import Invalid
 from offhook.provider.change import Change
 from offhook.provider.guarding import Cancellation
 from offhook.provider.ports import Ending
+from offhook.provider.sightings import Sightings
 from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Credential, Tenant
+from offhook.storage.life import SightingStore
 from tests.world_directory import directory_of
 from tests.world_fleet import cancel_all, held, release_all, until_now
 from tests.world_provider import NOON_S, Phone, Provider
@@ -298,6 +300,27 @@ def test_notes_that_are_kept_serve_after_a_restart(provider: Provider) -> None:
     assert phone.asks(tags=False, version="9.10").status == 304
     row = provider.installs()[0]
     assert row["circumstances"] == '{"app_version":"9.10"}'
+
+
+def test_two_processes_never_tell_a_phone_that_it_has_what_the_other_one_sent(provider: Provider) -> None:
+    """Each knows what it served itself, if nothing was kept meanwhile; the date of what the phone has says more."""
+    provider.has_policy(
+        "".join(
+            rule(sets("X-p", name), f'{{ if = "platform", one_of = ["{name}"] }}', name=name)
+            for name in ("ios", "android")
+        )
+    )
+    provider.clock.time_s += 100
+    phone = provider.phone(platform="ios")
+    processes = [provider.sightings, Sightings(SightingStore(provider.database))]
+
+    for process, platform in ((1, "ios"), (0, "android"), (1, "ios"), (0, "android"), (1, "android"), (0, "ios")):
+        provider.clock.time_s += 100
+        provider.sightings = processes[process]
+        provider.restart()
+        phone.asks(tags=False, platform=platform)
+
+        assert phone.account["X-p"] == platform
 
 
 def test_two_answers_of_one_second_have_two_dates(provider: Provider) -> None:

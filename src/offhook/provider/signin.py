@@ -197,6 +197,7 @@ class SignIn:
     async def _let_in(self, request: SignInRequest) -> Entrant:
         tenant, found, inputs = await self._look_up(request)
         Invalid.unless_empty(inputs.faults)
+        await self._rulings.prepare(tenant)
         by_token = self._has_token(found, inputs)
         if not by_token:
             await self._check_password(tenant, found, inputs, request.client)
