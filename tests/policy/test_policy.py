@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import get_args
@@ -444,3 +445,46 @@ def test_no_rule_speaks_of_a_time_that_no_clock_shows(written: str, place: str) 
         document.parse(f'[[rules]]\nid = "a"\n{written}')
 
     assert [fault.place for fault in told.value.faults] == [f"rules[1] a, {place}"]
+
+
+def test_a_value_is_read_as_it_is_meant() -> None:
+    """Blanks around a platform, and networks of IPv4 that are written within IPv6."""
+    phone = msgspec.structs.replace(ANN, platform="ios", network="10.1.2.3")
+    mapped = msgspec.structs.replace(ANN, network="::ffff:10.1.2.3")
+    far = msgspec.structs.replace(ANN, network="2001:db8::1")
+
+    def matched(condition: AnyCondition, subject: Subject) -> bool:
+        return bool(Compiled(Policy(rules=(sets("a", condition),))).resolve(subject).matched)
+
+    for network, theirs in (("::ffff:10.0.0.0/104", (True, True, False)), ("10.1.2.3", (True, True, False))):
+        assert tuple(matched(FromNetwork((network,)), one) for one in (phone, mapped, far)) == theirs
+    assert [matched(FromNetwork(("0.0.0.0/0",)), one) for one in (phone, far)] == [True, False]
+    assert [matched(FromNetwork(("::/0", "2001:db8::/32")), one) for one in (phone, far)] == [False, True]
+    assert matched(Platform((" iOS ",)), phone)
+
+
+@pytest.mark.parametrize("group", ["sales,board", " sales", "sales "])
+def test_a_group_that_nobody_can_be_in_is_refused(group: str) -> None:
+    """Their names are what stands between commas."""
+    with pytest.raises(Invalid, match="is nobody's"):
+        document.parse(f'[[rules]]\nid = "a"\nwhen = {{ if = "in_group", group = "{group}" }}')
+
+
+def test_thousands_of_networks_cost_no_more_than_a_few() -> None:
+    """They are read once, and looked up by how an address begins."""
+
+    def rules(count: int) -> Compiled:
+        words = [[f"10.{rule}.{one % 256}.{one // 256 * 16}/28" for one in range(count)] for rule in range(10)]
+        return Compiled(
+            Policy(rules=tuple(sets(f"r{number}", FromNetwork(tuple(one))) for number, one in enumerate(words)))
+        )
+
+    def spent_s(compiled: Compiled) -> float:
+        subject = msgspec.structs.replace(ANN, network="203.0.113.9")
+        compiled.resolve(subject)
+        began_s = time.process_time()
+        for _ in range(50):
+            compiled.resolve(subject)
+        return time.process_time() - began_s
+
+    assert spent_s(rules(500)) < 10 * spent_s(rules(5))
