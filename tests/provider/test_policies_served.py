@@ -542,6 +542,39 @@ def test_the_oldest_device_ends_for_one_more(provider: Provider) -> None:
     assert provider.guarding.show("EXAMPLE")[0].decisions == ()
 
 
+def test_a_phone_that_is_there_already_is_never_one_too_many(provider: Provider) -> None:
+    """Though a limit came later than the phones: one that was reset gets in, and nobody ends for it."""
+    phones = [provider.phone(installid=name) for name in "abcd"]
+    provider.clock.time_s += 100
+    answers = []
+
+    for then in ("refuse", "end_oldest"):
+        provider.has_policy(rule(f'{{ do = "at_most_devices", count = 2, then = "{then}" }}'))
+        answers.append(provider.signs_in(installid="a").status)
+
+    assert answers == [200, 200]
+    assert [phone.asks().status for phone in phones[1:]] == [304, 304, 304]
+    assert provider.signs_in(installid="e").status == 200
+    assert sorted(row["device"] for row in provider.installs() if row["ended"] == "limit") != []
+
+
+def test_a_phone_that_asked_just_now_is_not_the_oldest(provider: Provider) -> None:
+    """What was noted of it and not yet kept counts; the one that ends is told what the rule says."""
+    provider.has_policy(rule('{ do = "at_most_devices", count = 2, then = "end_oldest", message = "Two at once." }'))
+    first, second = provider.phone(installid="a"), provider.phone(installid="b")
+    provider.clock.time_s += 100
+    first.asks()
+
+    third = provider.phone(installid="c")
+    statuses = [phone.asks().status for phone in (first, second, third)]
+    told = second.asks("/prov/again").body, second.asks("/prov/global/again").body
+    provider.has_policy("")
+
+    assert statuses == [304, 410, 304]
+    assert all(b"Two at once." in body for body in told)
+    assert b"another device" in second.asks().body
+
+
 def test_who_has_several_devices(provider: Provider) -> None:
     """A rule on the number of installs follows it as it grows."""
     provider.has_policy(rule(sets("X-many", "1"), '{ if = "installs", at_least = 2 }'))

@@ -36,6 +36,7 @@ class Draft:
     def __init__(self, subject: Subject) -> None:
         self.signs_in = subject.occasion is Occasion.SIGN_IN
         self._installs = subject.installs
+        self._is_one_more = self.signs_in and subject.new_device
         self._settings: dict[str, Setting] = {}
         self._dials: dict[str, Dial] = {}
         self._actions: dict[str, Action] = {}
@@ -86,7 +87,7 @@ class Draft:
     def _refused_by_limit(self) -> Verdict:
         limit = self._limit
         assert limit is not None
-        if not self.signs_in or limit.then is not Overflow.REFUSE or not limit.too_many(self._installs):
+        if not self._is_one_more or limit.then is not Overflow.REFUSE or not limit.too_many(self._installs):
             return LET_IN
         count = f"the user has {self._installs} installs with this one, and {limit.count} may be active"
         return Refusal(limit.message or TOO_MANY, limit.by, f"{limit.reason.removesuffix('.')}; {count}.")

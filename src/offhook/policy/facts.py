@@ -317,7 +317,8 @@ class FromNetwork(Condition, frozen=True, tag="from_network", dict=True):
     def _networks(self) -> dict[int, dict[int, set[int]]]:
         """How the addresses of the networks begin: by the bits of an address, and of a beginning."""
         beginnings: dict[int, dict[int, set[int]]] = {}
-        for network in filter(None, map(_network, self.one_of)):
+        for network in map(_network, self.one_of):
+            assert network is not None, "what is no network was refused"
             bits, length = network.max_prefixlen, network.prefixlen
             beginning = int(network.network_address) >> bits - length
             beginnings.setdefault(bits, {}).setdefault(length, set()).add(beginning)

@@ -80,6 +80,7 @@ def subject_of(
     occasion: Occasion = Occasion.SIGN_IN,
     installs: int = 1,
     install_id: str = "",
+    new_device: bool = True,
 ) -> Subject:
     """A user on a phone as a policy sees them. Their groups are those of the attribute `groups`, between commas."""
     attributes = subscriber.attributes
@@ -95,6 +96,7 @@ def subject_of(
         locale=circumstances.locale or None,
         editable=circumstances.editable,
         installs=installs,
+        new_device=new_device,
         occasion=occasion,
         network=circumstances.network,
         install_id=install_id,

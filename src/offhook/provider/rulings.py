@@ -43,6 +43,7 @@ class Case(msgspec.Struct, frozen=True):
     occasion: Occasion = Occasion.SIGN_IN
     installs: int = 1
     install_id: str = ""
+    new_device: bool = True
 
     @property
     def varies(self) -> bool:
@@ -83,6 +84,7 @@ class Case(msgspec.Struct, frozen=True):
             occasion=self.occasion,
             installs=self.installs,
             install_id=self.install_id,
+            new_device=self.new_device,
         )
 
     def resolve(self, subscriber: Subscriber) -> Resolution:
@@ -165,10 +167,13 @@ class Rulings:
     ) -> Case:
         """The case of a phone that signs in; raises Unavailable."""
         policy = self.policy(tenant)
-        installs = 1
+        installs, is_new = 1, True
         if policy is not None and (policy.limits or Fact.INSTALLS in policy.uses):
-            installs += self._store.installs(tenant.cloud_id, subscriber_id, device)
-        return Case(policy, self._clock.now_s(), circumstances, Occasion.SIGN_IN, installs, install_id)
+            others = self._store.installs(tenant.cloud_id, subscriber_id, device)
+            installs += others
+            # A phone that was reset is none too many, even where a limit came later than the phones.
+            is_new = not device or self._store.installs(tenant.cloud_id, subscriber_id, "") == others
+        return Case(policy, self._clock.now_s(), circumstances, Occasion.SIGN_IN, installs, install_id, is_new)
 
     def again(self, tenant: Tenant, subscriber_id: int, circumstances: Circumstances, install_id: str) -> Case:
         """The case of a phone that asks again; raises Unavailable."""

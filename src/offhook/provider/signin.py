@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 from contextlib import suppress
@@ -139,7 +140,10 @@ class SignIn:
         if is_new and request.keep:
             hashed = self._hash(entrant.tenant, grant, composition)
             install = self._install(entrant, case, hashed, request.user_agent)
-            room = room_of(resolution.device_limit)
+            room = room_of(resolution.device_limit) if case.new_device else None
+            if room is not None and case.installs > room.count:
+                # Which phone was not seen for longest is known only with what was noted just now.
+                await asyncio.to_thread(self._sightings.flush)
             await self._keep(entrant, msgspec.structs.replace(install, served=served or NEVER_SERVED, room=room))
         elif not is_new:
             self._sightings.saw(self._sighting(grant, request, case, served))
