@@ -205,6 +205,17 @@ def test_as_of_then(provider: Provider, policies: Policies) -> None:
         policies.at("EXAMPLE", NOON_S - 1)
 
 
+def test_what_was_published_within_one_second_is_live_at_once(provider: Provider, policies: Policies) -> None:
+    """Their times lie ahead of the clock; whoever asks for now gets what phones get."""
+    published(policies, GOLD)
+    published(policies, SILVER)
+
+    third = published(policies, GOLD)
+
+    assert third.published_s == NOON_S + 2
+    assert policies.at("EXAMPLE", NOON_S).number == third.number
+
+
 def test_a_second_person(provider: Provider, policies: Policies) -> None:
     """Neither who wrote it nor who publishes it; only beyond the share, or when nobody has looked how many."""
     provider.tenants.put(msgspec.structs.replace(provider.tenants.get("EXAMPLE"), approval_share=0.1))

@@ -164,7 +164,12 @@ class Policies:
             return list(policies.newest_first(cloud_id))
 
     def at(self, cloud_id: str, moment_s: int) -> PolicyVersion:
-        """The version that was Live at a moment; raises NotFound."""
+        """The version that was Live at a moment, and for one to come the Live one; raises NotFound.
+
+        Versions that are published within one second have times that lie ahead of the clock.
+        """
+        if moment_s >= self.clock.now_s():
+            return self.show(cloud_id, State.LIVE)
         published = [one for one in self.history(cloud_id) if one.published_s is not None]
         found = (one for one in _by_publishing(published) if (one.published_s or 0) <= moment_s)
         for one in found:

@@ -162,6 +162,12 @@ class Rulings:
             now_s=self._clock.now_s() if now_s is None else now_s,
         )
 
+    def counted(self, supposed: Case, tenant: Tenant, subscriber_id: int) -> Case:
+        """The same, with as many phones as the user has; one that signs in is one more. Raises Unavailable."""
+        active = self._store.installs(tenant.cloud_id, subscriber_id, "")
+        installs = active + 1 if supposed.occasion is Occasion.SIGN_IN else max(1, active)
+        return msgspec.structs.replace(supposed, installs=installs)
+
     def sign_in(
         self, tenant: Tenant, subscriber_id: int, circumstances: Circumstances, install_id: str, device: str
     ) -> Case:
