@@ -154,7 +154,7 @@ class Desk:
         self.guarding = Guarding(
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
-        self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
+        self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock, self.directory.columns)
         self.census = Census(PopulationStore(parts.database), parts.clock)
         self.explain = Explain(
             subscribers=parts.subscribers,

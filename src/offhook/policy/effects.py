@@ -32,7 +32,8 @@ from offhook.policy.resolution import (
 
 MAX_VALUE: Final = 16 * 1024
 SOURCE: Final = "policy"
-_PLACEHOLDER: Final = re.compile(r"\{([^{}]{1,128})\}")
+# A name as users' values have them; a JSON document is none.
+_PLACEHOLDER: Final = re.compile(r"\{(\w[^{}\"%:;\x00-\x1f]{0,127})\}")
 
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Long: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_VALUE)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,13 +60,17 @@ class Policies:
     tenants: TenantStore
     portal: BaseSource
     clock: Clock
+    # What users have values of, as far as that is known.
+    columns: Callable[[str], Collection[str]] = lambda _: ()
 
     def propose(self, cloud_id: str, text: str, author: str = "", *, blank_removed: bool = False) -> Proposal:
         """What publishing this text would change; raises Invalid with every fault in it, and NotFound."""
         tenant, policy = self.tenants.get(cloud_id), document.parse(text)
         with self.store.read() as policies:
+            live = _read(policies.standing(cloud_id, State.LIVE))
+            policy = policyremarks.keeping_blanks(live, policy)
             if blank_removed:
-                policy = policyremarks.blanking(tenant, _read(policies.standing(cloud_id, State.LIVE)), policy)
+                policy = policyremarks.blanking(tenant, live, policy)
             return self._proposal(policies, tenant, self._signed(policies, cloud_id, policy, author), author)
 
     def propose_draft(self, cloud_id: str) -> Proposal:
@@ -189,8 +193,9 @@ class Policies:
 
     def _proposal(self, policies: PolicyTransaction, tenant: Tenant, policy: Policy, drafter: str) -> Proposal:
         live = _read(policies.standing(tenant.cloud_id, State.LIVE))
-        known = set(policyremarks.remarks(tenant, None, live, self._features(tenant))) if live else set()
-        noted = policyremarks.remarks(tenant, live, policy, self._features(tenant))
+        columns = self.columns(tenant.cloud_id)
+        known = set(policyremarks.remarks(tenant, None, live, self._features(tenant), columns)) if live else set()
+        noted = policyremarks.remarks(tenant, live, policy, self._features(tenant), columns)
         return Proposal(
             tenant,
             policy,

@@ -21,7 +21,8 @@ SOURCE: Final = "template"
 # Always there, whatever columns the users have; each beats a column of its name, as in the vendor's sample.
 BUILT_IN: Final = ("cloud_username", "cloud_password", "cloud_id")
 MAX_BYTES: Final = 256 * 1024
-_PLACEHOLDER: Final = re.compile(r"\{([^{}]{1,128})\}")
+# A name as users' values have them; a JSON document is none.
+_PLACEHOLDER: Final = re.compile(r"\{(\w[^{}\"%:;\x00-\x1f]{0,127})\}")
 
 
 class Entry(Discreet, frozen=True):
