@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from offhook.core.errors import Invalid
-from offhook.policy import cel
+from offhook.policy import cel, document
 from offhook.policy.conditions import Expression
 from offhook.policy.effects import SetKey
 from offhook.policy.evaluate import Compiled
@@ -122,3 +122,10 @@ def test_an_expression_has_a_length() -> None:
 def test_an_expression_is_read_once() -> None:
     """Two conditions with the same text share what was compiled."""
     assert cel.compile("installs == 1") is cel.compile("installs == 1")
+
+
+@pytest.mark.parametrize("text", ["user.myPin == '55551'", "user['myPin'] == '55551'", "has(user . password)"])
+def test_no_expression_reads_a_secret(text: str) -> None:
+    """As no condition on an attribute does: what it compares with would be one in the clear."""
+    with pytest.raises(Invalid, match="is a secret, and no rule can read one"):
+        document.parse(f'[[rules]]\nid = "a"\nwhen = {{ if = "expression", cel = """{text}""" }}')

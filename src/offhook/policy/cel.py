@@ -44,6 +44,7 @@ VARIABLES: Final = {
 }
 _ENVIRONMENT: Final = cel.NewEnv(variables=VARIABLES)
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
+_ATTRIBUTE: Final = re.compile(r"\buser\s*(?:\.\s*(\w+)|\[\s*[\"']([^\"']+)[\"']\s*\])")
 _CODES: Final = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$| \(in container ''\)")
 _ERRORS: Final = {
     re.compile(r"basic_string: .*"): "a text in it is no Unicode",
@@ -152,6 +153,11 @@ def facts(text: str) -> Iterator[Fact]:
     """The facts that an expression may read: those it names, if only within a text."""
     words = {*_WORD.findall(text)}
     return (fact for fact in Fact if fact in words)
+
+
+def attributes(text: str) -> Iterator[str]:
+    """The attributes of the user that an expression names."""
+    return (one or other for one, other in _ATTRIBUTE.findall(text))
 
 
 def _readable(error: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from offhook.core.errors import Fault, Invalid
+from offhook.core.keys import is_secret
 from offhook.policy import cel
 from offhook.policy.during import During
 from offhook.policy.facts import (
@@ -47,6 +48,8 @@ class Expression(Condition, frozen=True, tag="expression"):
             cel.compile(self.cel)
         except Invalid as error:
             yield from error.faults
+        for name in filter(is_secret, cel.attributes(self.cel)):
+            yield Fault("cel", f"{shown(name)} is a secret, and no rule can read one")
 
     def told(self, view: View) -> str:
         truth, why = view.expression(self.cel)
