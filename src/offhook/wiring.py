@@ -162,7 +162,7 @@ class Desk:
         self.guarding = Guarding(
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
-        self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
+        self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock, self.directory.columns)
         population = PopulationStore(parts.database)
         self.releases = Releases(
             store=ReleaseStore(parts.database, parts.clock),

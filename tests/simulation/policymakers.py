@@ -11,8 +11,8 @@ import msgspec
 from offhook.core.errors import Unavailable
 from offhook.policy.guarding import Open
 from offhook.provider.evidence import GRACE_S
-from offhook.provider.policies import Proposal
 from offhook.provider.policyversion import State
+from offhook.provider.proposal import Proposal
 from tests.simulation import policyinvariants
 from tests.simulation.administrators import Administrators
 from tests.simulation.clock import DAY_S, HOUR_S, START_S, Heap
@@ -123,8 +123,7 @@ class Policymakers:
     def _withdraw(self, tenant: Tenant) -> None:
         if rule := self._some(tenant):
             policies = self.server.desk.policies
-            # What was enforced gives way to nothing of a lower rank, and so not to an empty value either.
-            if self.random.random() < 0.5 or rule["id"].startswith("locked"):
+            if self.random.random() < 0.5:
                 self._go_live(policies.propose_withdrawing(tenant.cloud_id, rule["id"], "zoe"))
             else:
                 self._publish(tenant, [one for one in self._rules(tenant) if one is not rule], blank_removed=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 from contextlib import suppress
@@ -141,8 +142,13 @@ class SignIn:
         if is_new and request.keep:
             hashed = self._hash(entrant.tenant, grant, composition)
             install = self._install(entrant, case, hashed, request.user_agent)
-            room, interval_s = room_of(resolution.device_limit), composition.interval_s
-            install = msgspec.structs.replace(install, served=served or NEVER_SERVED, room=room, interval_s=interval_s)
+            room = room_of(resolution.device_limit) if case.new_device else None
+            if room is not None and case.installs > room.count:
+                # Which phone was not seen for longest is known only with what was noted just now.
+                await asyncio.to_thread(self._sightings.flush)
+            install = msgspec.structs.replace(
+                install, served=served or NEVER_SERVED, room=room, interval_s=composition.interval_s
+            )
             try:
                 await self._keep(entrant, install)
             except Refused:
@@ -205,6 +211,7 @@ class SignIn:
     async def _let_in(self, request: SignInRequest) -> Entrant:
         tenant, found, inputs = await self._look_up(request)
         Invalid.unless_empty(inputs.faults)
+        await self._rulings.prepare(tenant)
         by_token = self._has_token(found, inputs)
         if not by_token:
             await self._check_password(tenant, found, inputs, request.client)
