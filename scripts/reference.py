@@ -13,7 +13,7 @@ from offhook.core.keys import Key, Service
 from offhook.phone import states
 from offhook.phone.states import Transition
 from offhook.policy import examples, kinds
-from offhook.policy.kinds import Kind
+from offhook.policy.kinds import Shape
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -98,7 +98,7 @@ def policy() -> str:
     )
 
 
-def _kind(kind: Kind) -> str:
+def _kind(kind: Shape) -> str:
     rows = (
         (f"`{one.name}`", one.value.replace("\n", " "), "needed" if one.needed else one.default and f"`{one.default}`")
         for one in kind.fields

@@ -96,7 +96,7 @@ class SystemChance:
 class World(NamedTuple):
     """What acts in time: a clock that never goes back, and waiting.
 
-    With an inline database, a world of its own and a loop without threads, a simulation runs the handlers in one thread.
+    With an inline database, a world of its own and a loop without threads, a simulation runs the handlers in one.
     """
 
     seconds: Callable[[], float] = time.monotonic

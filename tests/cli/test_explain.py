@@ -83,3 +83,26 @@ def test_who_is_not_there_is_said_so(data: Path, who: str, code: int, text: str)
     assert result.exit_code == code
     assert text in result.stderr
     assert result.stdout == ""
+
+
+def test_how_the_app_calls_the_service_is_folded(data: Path) -> None:
+    """One line stands for it, unless it is asked for; how often it does is shown, and a program gets all."""
+    plainly, whole = explain(data, "johndow@EXAMPLE").stdout, explain(data, "johndow@EXAMPLE", "--all").stdout
+    told = msgspec.json.decode(explain(data, "johndow@EXAMPLE", "--json").stdout)
+
+    assert "extProvPostData" not in plainly
+    assert "extProvInterval" in plainly
+    assert "17 more keys say how the app calls this service; --all shows them" in plainly
+    assert "extProvPostData" in whole
+    assert "more keys" not in whole
+    assert "extProvPostData" in [line["key"] for line in told["lines"]]
+
+
+def test_one_key_alone(data: Path) -> None:
+    """With what is noted of it; one that the user does not get may have been meant otherwise."""
+    one = explain(data, "johndow@EXAMPLE", "--key", "dtmf", "--json")
+    wrong = explain(data, "johndow@EXAMPLE", "--key", "dtfm")
+
+    assert [line["key"] for line in msgspec.json.decode(one.stdout)["lines"]] == ["dtmf"]
+    assert wrong.exit_code == 4
+    assert "johndow@EXAMPLE gets no dtfm. Did you mean dtmf?" in " ".join(wrong.output.split())

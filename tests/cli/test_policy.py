@@ -259,3 +259,26 @@ def test_what_a_rule_can_hold_is_told(shell: Shell) -> None:
     }
     assert [group["title"] for group in shell.tells("policy", "kinds")["kinds"]][1:3] == ["Conditions", "Effects"]
     assert "groups" in shell.tells("policy", "kinds", "cel")["variables"]
+
+
+def test_a_value_for_each_user_is_one_row(shell: Shell) -> None:
+    """A person reads how many get another one; a program reads them all. Words that nobody has are told of, too."""
+    for number in range(6):
+        name = f"user{number}@EXAMPLE"
+        shell.does("user", "add", name, "--password-stdin", "--attribute", "tier=lead", stdin=f"{PASSWORD}\n")
+    text = (
+        '[[rules]]\nid = "own"\nthen = [{ do = "set", key = "X-own", value = "{cloud_username}" }]\n'
+        '[[rules]]\nid = "gone"\nwhen = { if = "attribute", name = "teir", is = "gold" }\n'
+        'then = [{ do = "set", key = "X-gone", value = "1" }]\n'
+    )
+    file = shell.file("own.toml", text)
+
+    planned = words(shell.does("policy", "plan", "EXAMPLE", file))
+    told = shell.tells("policy", "plan", "EXAMPLE", file)
+
+    assert [line for line in planned if " X-own " in line and "Users" not in line and "rule" not in line] == [
+        "7 0 X-own (various) (various) ann@EXAMPLE, user0@EXAMPLE, user1@EXAMPLE"
+    ]
+    assert "Warning: rule gone: no user has the attribute teir; did you mean tier?" in planned
+    assert len(told["population"]["changes"]) == 7
+    assert told["population"]["hints"][0]["place"] == "rule gone"

@@ -10,13 +10,13 @@ from offhook.core.errors import Invalid
 from offhook.policy import cel, document, examples, kinds
 from offhook.policy.conditions import AnyCondition
 from offhook.policy.effects import AnyEffect
-from offhook.policy.kinds import Kind
+from offhook.policy.kinds import Shape
 
 KINDS = [kind for group in kinds.groups() for kind in group.kinds]
 CEL = {*examples.FUNCTIONS.values()}
 
 
-def file_of(kind: Kind) -> str:
+def file_of(kind: Shape) -> str:
     """The example as a whole file; what it needs beside it is there."""
     if kind.example.startswith("[[rules]]"):
         return kind.example
@@ -26,13 +26,13 @@ def file_of(kind: Kind) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
-def test_an_example_can_be_published(kind: Kind) -> None:
+def test_an_example_can_be_published(kind: Shape) -> None:
     """Each is read without a fault, holds the kind, and is written and read again."""
     policy = document.parse(file_of(kind))
 
     assert document.parse(document.dumps(policy)) == policy
     assert kind.name in str(policy) or kind.written.partition(" ")[0] in kind.example or kind.written in kind.example
-    assert kind.about
+    assert kind.short.endswith(".")
 
 
 def test_every_kind_is_told_of() -> None:

@@ -20,10 +20,10 @@ from offhook.policy.subject import Fact, Occasion
 from offhook.provider.circumstances import Circumstances
 from offhook.provider.compose import Composition, Grant
 from offhook.provider.explain import Asked, Explain
-from offhook.provider.outcome import outcome
 from offhook.provider.rulings import Case
 from offhook.provider.subscriber import Subscriber
 from offhook.provider.tenant import Credential, Tenant
+from tests.outcome import outcome
 from tests.policy.drawn import NAMES, SINCE_S, UNTIL_S, WORDS, policies
 from tests.world_provider import CLIENT, Phone, Provider
 

@@ -125,7 +125,9 @@ def test_what_to_know_first(policies: Policies) -> None:
     remarks = [str(remark) for remark in policies.propose("EXAMPLE", text).remarks]
     published(policies, text)
 
-    assert [remark.partition(":")[0] for remark in remarks] == [f"rule all, then[{n}]" for n in (1, 2, 3, 5, 6)]
+    assert [remark.partition(":")[0] for remark in remarks[:-1]] == [f"rule all, then[{n}]" for n in (1, 2, 3, 5, 6)]
+    assert "10 users, or 5% of those who ask if that is more, go at once" in remarks[4]
+    assert remarks[5] == "rule all: logs everybody out"
     assert "did you mean allowMessage?" in remarks[0]
     assert "needs the feature conferencing" in remarks[1]
     assert "emergency number" in remarks[3]

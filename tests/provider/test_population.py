@@ -25,13 +25,13 @@ from offhook.policy.subject import Occasion
 from offhook.portal.app import value as app_value
 from offhook.provider.circumstances import Circumstances
 from offhook.provider.compose import Composition, common
-from offhook.provider.outcome import Outcome, outcome
 from offhook.provider.population import MOST_OF_ONE, Difference, Member, Moved, Phone, Touched, difference
 from offhook.provider.replacement import NO_BASES, Bases, Fate, Kind, Move
 from offhook.provider.rulings import Case
 from offhook.provider.settlement import Sent
 from offhook.provider.subscriber import Argon2, Override, State, Subscriber
 from offhook.provider.tenant import Tenant
+from tests.outcome import Outcome, outcome
 from tests.policy.drawn import NAMES, SINCE_S, UNTIL_S, VERSIONS, WORDS, policies
 from tests.world_provider import NOON_S
 

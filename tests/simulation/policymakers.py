@@ -135,11 +135,10 @@ class Policymakers:
 
     def _resume(self, tenant: Tenant) -> None:
         """Also what a guard has paused, as long as it does no harm."""
-        rules = [
-            {name: said for name, said in rule.items() if name != "paused" or _is_failing(rule)}
-            for rule in self._rules(tenant)
-        ]
-        self._publish(tenant, rules)
+        policies = self.server.desk.policies
+        for rule in self._rules(tenant):
+            if rule.get("paused") and not _is_failing(rule):
+                self._go_live(policies.propose_resuming(tenant.cloud_id, rule["id"], "zoe"))
 
     def _draft(self, tenant: Tenant) -> None:
         desk = self.server.desk
@@ -150,7 +149,9 @@ class Policymakers:
     def _publish_draft(self, tenant: Tenant) -> None:
         if tenant.cloud_id in self.drafts:
             self.drafts.remove(tenant.cloud_id)
-            self._go_live(self.server.desk.policies.propose_draft(tenant.cloud_id))
+            policies = self.server.desk.policies
+            live = [one.number for one in policies.history(tenant.cloud_id) if one.state is State.LIVE]
+            self._go_live(policies.propose_draft(tenant.cloud_id, over=live[0] if live else None))
 
     def _restore(self, tenant: Tenant) -> None:
         desk = self.server.desk

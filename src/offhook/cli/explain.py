@@ -16,8 +16,11 @@ from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, brief, plain, print_object, reported
 from offhook.cli.moments import iso, moment, shown
 from offhook.cli.options import DataOption, JsonOption, UserArgument, examples, signing_in
+from offhook.core.errors import NotFound
+from offhook.core.keys import near
 from offhook.policy import document
 from offhook.policy.subject import Occasion
+from offhook.portal.base import OURS
 from offhook.provider.circumstances import Circumstances
 from offhook.provider.explain import Asked, Dial, Explanation, Line, Said
 from offhook.provider.policyversion import State
@@ -49,6 +52,10 @@ def explain(
     draft: Annotated[bool, typer.Option("--draft", help="By the draft of the policy, not the Live one.")] = False,
     again: Annotated[bool, typer.Option("--again", help="When the phone asks again, not at its sign-in.")] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Every rule, and why it matched or did not.")] = False,
+    key: Annotated[
+        list[str] | None, typer.Option("--key", help="This key alone; may be given several times.", metavar="NAME")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also how the app calls this service.")] = False,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -68,13 +75,14 @@ def explain(
             now_s=None if at is None else moment("--at", at),
             occasion=Occasion.AGAIN if again else Occasion.SIGN_IN,
         )
-        tell(desk.explain.account(login.username, login.cloud_id, asked), trace=trace, json=json)
+        found = desk.explain.account(login.username, login.cloud_id, asked)
+        tell(_only(found, key) if key else found, trace=trace, every=every or bool(key), json=json)
 
 
-def tell(explanation: Explanation, *, trace: bool, json: bool) -> None:
-    """An explanation for a person or a program; every rule only where that is asked for."""
+def tell(explanation: Explanation, *, trace: bool, json: bool, every: bool = False) -> None:
+    """An explanation for a person or a program; every rule, and for a person every key, only where that is wanted."""
     if not json:
-        _show(explanation)
+        _show(explanation, every=every)
         if trace:
             _show_trace(explanation)
         return
@@ -100,17 +108,40 @@ def _asked(words: list[str]) -> Asked:
     return Asked(msgspec.convert(facts, Circumstances), installs=counted, install_id=install_id)
 
 
-def _show(explanation: Explanation) -> None:
+def _only(explanation: Explanation, keys: list[str]) -> Explanation:
+    """Of all keys, these alone, and what is noted of them. Raises NotFound for one that the user does not get."""
+    known = [line.key for line in explanation.lines]
+    for key in keys:
+        if key not in known:
+            meant = near(key, known)
+            hint = f" Did you mean {meant[0]}?" if meant else ""
+            raise NotFound(f"{explanation.user} gets no {brief(key, 80)}.{hint}")
+    lines = tuple(line for line in explanation.lines if line.key in keys)
+    noted = tuple(one for one in explanation.diagnostics if one.place in keys)
+    return msgspec.structs.replace(explanation, lines=lines, diagnostics=noted, quick_dials=())
+
+
+def _is_plumbing(line: Line) -> bool:
+    """Whether it only says how the app calls this service, and nobody has decided anything else of it."""
+    untouched = line.layer == OURS and not line.beaten and not line.kept_out
+    return untouched and not line.key.endswith("Interval")
+
+
+def _show(explanation: Explanation, *, every: bool) -> None:
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
     console = Console(highlight=False, markup=False, emoji=False, width=width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Key", "Value", "Layer", "Why"):
+    table.add_column("Key", no_wrap=True)
+    for heading in ("Value", "Layer", "Why"):
         table.add_column(heading, overflow="fold")
-    for line in explanation.lines:
+    lines = [line for line in explanation.lines if every or not _is_plumbing(line)]
+    for line in lines:
         table.add_row(Text(plain(line.key), "bold"), plain(line.value), plain(line.layer) or "-", plain(line.reason))
         for kind, said in _others(line):
             table.add_row("", Text(plain(said.value), "dim"), Text(plain(said.layer), "dim"), Text(kind + said.reason))
     console.print(table)
+    if folded := len(explanation.lines) - len(lines):
+        console.print(Text(f"{folded} more keys say how the app calls this service; --all shows them", "dim"))
     if explanation.quick_dials:
         console.print(_dials(explanation.quick_dials))
     if explanation.verdict:

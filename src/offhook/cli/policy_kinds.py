@@ -14,7 +14,7 @@ from offhook.cli.options import JsonOption
 from offhook.core.keys import near
 from offhook.policy import examples
 from offhook.policy import kinds as catalogue
-from offhook.policy.kinds import Kind
+from offhook.policy.kinds import Shape
 
 CEL = "cel"
 
@@ -51,7 +51,7 @@ def _list(*, json: bool) -> None:
     showing.tell(f"  {CEL}  What expressions can read and call. One of them: offhook policy kinds NAME")
 
 
-def _show(kind: Kind, *, json: bool) -> None:
+def _show(kind: Shape, *, json: bool) -> None:
     if json:
         print_object(msgspec.to_builtins(kind))
         return

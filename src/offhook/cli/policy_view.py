@@ -53,6 +53,7 @@ def version_record(version: PolicyVersion, *, whole: bool = False) -> dict[str, 
 def show_history(versions: Iterable[PolicyVersion]) -> None:
     """All versions, the newest first."""
     shown_as = table("Version", "State", "Published", "Author", "Approved by", "Note")
+    shown_as.columns[2].no_wrap = True
     for version in versions:
         live = version.state is State.LIVE
         never = "" if version.state is State.EDITABLE else "never"

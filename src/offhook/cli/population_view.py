@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -17,12 +17,14 @@ from offhook.cli.moments import iso, shown
 from offhook.cli.plan_view import counted
 from offhook.cli.showing import console
 from offhook.core.mergeable import PORTAL, USER
-from offhook.provider.population import Difference, Tick, Touched
+from offhook.provider.population import EXAMPLES, Difference, Moved, Tick, Touched
 from offhook.provider.replacement import Fate, Kind, Move
 from offhook.provider.settlement import Sent
 
 # A person reads no more of them; as JSON, there are all.
 MOST_ROWS: Final = 30
+# Of one key, a person reads so many values; of more, how many users and phones get another one.
+MOST_OF_ONE: Final = 5
 _FATES: Final = {
     Fate.REFUSED: ("is refused", "red"),
     Fate.LOGGED_OUT: ("is logged out", "red"),
@@ -44,7 +46,9 @@ _RANKS: Final = {USER: " (enforced)", PORTAL: " (portal)"}
 def progress(users: int) -> Iterator[Tick]:
     """A bar on the standard error while users are counted, if anybody watches."""
     watching = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    # Without colours the bar is nothing but blanks.
+    bars = () if watching.no_color else (BarColumn(),)
+    columns = SpinnerColumn(), TextColumn("{task.description}"), *bars, MofNCompleteColumn()
     with Progress(*columns, console=watching, transient=True, disable=not watching.is_terminal) as bar:
         task = bar.add_task("Looking at users", total=users)
         yield lambda done: bar.update(task, completed=done)
@@ -56,18 +60,38 @@ def show(difference: Difference) -> None:
     out.print(Text(_headline(difference), "bold"), soft_wrap=True)
     if difference.later.users:
         out.print(Text(_later(difference)), soft_wrap=True)
+    for hint in difference.hints:
+        out.print(Text.assemble(("Warning: ", "bold yellow"), plain(str(hint))), soft_wrap=True)
     if not difference.fates and not difference.moves:
         return
-    table = Table("Users", "Installs", "What", "From", "To", "Such as", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Users", "Installs", "What", "From", "To", "Such as"):
+        table.add_column(heading, overflow="fold")
     for fate, touched in difference.fates.items():
         said, style = _FATES[fate]
         table.add_row(*_numbers(touched), Text(said, style), "", "", _examples(touched))
-    for one in difference.moves[:MOST_ROWS]:
+    rows = list(_grouped(difference.moves))
+    for one in rows[:MOST_ROWS]:
         move = one.move
         table.add_row(*_numbers(one.touched), _name(move), *_ways(move), _examples(one.touched))
     out.print(table)
-    if len(difference.moves) > MOST_ROWS:
-        out.print(f"and {counted(len(difference.moves) - MOST_ROWS, 'more change')}; --json tells them")
+    if len(rows) > MOST_ROWS:
+        out.print(f"and {counted(len(rows) - MOST_ROWS, 'more change')}; --json tells them")
+
+
+def _grouped(moves: Iterable[Moved]) -> Iterator[Moved]:
+    """The moves, of which those of one key are a single row when they are many, such as a value for each user."""
+    by_name: dict[tuple[Kind, str], list[Moved]] = {}
+    for one in moves:
+        by_name.setdefault((one.move.kind, one.move.name), []).append(one)
+    for name, several in by_name.items():
+        if len(several) <= MOST_OF_ONE:
+            yield from several
+            continue
+        touched = [one.touched for one in several]
+        examples = tuple(dict.fromkeys(name for one in touched for name in one.examples))[:EXAMPLES]
+        users, installs = sum(one.users for one in touched), sum(one.installs for one in touched)
+        yield Moved(Move(*name, various=True), Touched(users, installs, examples))
 
 
 def record(difference: Difference) -> dict[str, Any]:
@@ -83,6 +107,7 @@ def record(difference: Difference) -> dict[str, Any]:
         "later": msgspec.to_builtins(difference.later),
         **{fate.value: msgspec.to_builtins(difference.fates.get(fate, Touched())) for fate in Fate},
         "changes": list(moves),
+        "hints": [{"place": one.place, "text": one.text} for one in difference.hints],
     }
 
 

@@ -145,6 +145,7 @@ def history(app_id: CloudIdArgument, data: DataOption = None, json: JsonOption =
             showing.print_list(map(_record, releases))
             return
         table = showing.table("Release", "Published", "App", "Policy", "By", "Approved by", "Note")
+        table.columns[1].no_wrap = True
         for one in releases:
             halves = (_half(one, "app", one.app), _half(one, "policy", one.policy))
             said = one.publication

@@ -221,7 +221,10 @@ def list_users(
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the users of a Cloud ID by name."""
+    """List the users of a Cloud ID by name.
+
+    Without a terminal, in lines with tabs and no heading: username, state, SIP username, when changed.
+    """
     with reported(as_json=json), open_desk(data) as desk:
         found = desk.directory.list(cloud_id(app_id))
         most = limit if limit is not None else 0 if json else user_view.page()

@@ -86,7 +86,7 @@ def show(user: Subscriber, secrets: Mapping[str, Secret] | None = None, phones: 
     colour = "green" if user.state is State.ACTIVE else "red"
     table.add_row("User", plain(user.name))
     table.add_row("State", Text(user.state.value, colour))
-    table.add_row("Password", PASSWORDS[_kind(user)])
+    table.add_row("Sign-in password", PASSWORDS[_kind(user)])
     if user.expires_s is not None:
         table.add_row("Expires", shown(user.expires_s))
     for name, text in user.attributes.items():

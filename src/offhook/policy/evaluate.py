@@ -69,7 +69,8 @@ class _Ready:
         why = EVERYBODY if rule.when is None else rule.when.told(view)
         if rule.rollout is None or (rule.when is not None and rule.when.holds(view) is not True):
             return why
-        return f"{why}, {rule.rollout.told(rule.rollout.lot(view.subject, rule.id), view.subject.now_s)}"
+        drawn = rule.rollout.told(rule.rollout.lot(view.subject, rule.id), view.subject.now_s)
+        return drawn if rule.when is None else f"{why}, {drawn}"
 
 
 class Compiled:

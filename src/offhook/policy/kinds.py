@@ -34,7 +34,7 @@ class Field(msgspec.Struct, frozen=True):
     default: str = ""
 
 
-class Kind(msgspec.Struct, frozen=True):
+class Shape(msgspec.Struct, frozen=True):
     """One kind of thing: how it is written, what it is for, what it is written with, and an example."""
 
     name: str
@@ -54,7 +54,7 @@ class Group(msgspec.Struct, frozen=True):
 
     title: str
     about: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[Shape, ...]
 
 
 def groups() -> tuple[Group, ...]:
@@ -79,21 +79,21 @@ def groups() -> tuple[Group, ...]:
     )
 
 
-def _plain(name: str, kind: type[msgspec.Struct]) -> Kind:
+def _plain(name: str, kind: type[msgspec.Struct]) -> Shape:
     whole = {"rule": examples.RULE, "segment": examples.SEGMENT}
     example = whole[name] if name in whole else f"rollout = {examples.ROLLOUTS[name]}\n"
     written = {"rule": "[[rules]]", "segment": "[[segments]]", "stage": "stages = [{ … }]"}.get(
         name, f"{name} = {{ … }}"
     )
-    return Kind(name, written, _about(kind), tuple(_fields(kind)), example)
+    return Shape(name, written, _about(kind), tuple(_fields(kind)), example)
 
 
-def _tagged(kind: type[msgspec.Struct], written: Any) -> Kind:  # noqa: ANN401 - a table of examples
+def _tagged(kind: type[msgspec.Struct], written: Any) -> Shape:  # noqa: ANN401 - a table of examples
     config = kind.__struct_config__
     tag = str(config.tag)
     field = "then = [{}]" if config.tag_field == "do" else "when = {}"
     name = f'{config.tag_field} = "{tag}"'
-    return Kind(tag, name, _about(kind), tuple(_fields(kind)), field.format(written[tag]) + "\n")
+    return Shape(tag, name, _about(kind), tuple(_fields(kind)), field.format(written[tag]) + "\n")
 
 
 def _about(kind: type) -> str:

@@ -26,6 +26,8 @@ _PLATFORMS: Final = {
     "macos": re.compile(r"\b(?:macos|macintosh|mac os)\b", re.IGNORECASE),
     "linux": re.compile(r"\blinux\b", re.IGNORECASE),
 }
+# The words for platforms that are known of phones which do not say one themselves.
+PLATFORMS: Final = frozenset(_PLATFORMS)
 
 
 class Circumstances(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,7 +15,7 @@ from offhook.core.features import Features
 from offhook.policy import document
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import stamped
-from offhook.provider import policyremarks, rebasing, takingback
+from offhook.provider import idle, policyremarks, rebasing, takingback
 from offhook.provider.explain import BaseSource
 from offhook.provider.policydifference import difference
 from offhook.provider.policyversion import PolicyStore, PolicyTransaction, PolicyVersion, State
@@ -261,15 +261,20 @@ class Policies:
         self, policies: PolicyTransaction, tenant: Tenant, policy: Policy, drafter: str, app: Base | None = None
     ) -> Proposal:
         live = _read(policies.standing(tenant.cloud_id, State.LIVE))
-        now, columns = self.portal.base(tenant.cloud_id, False), self.columns(tenant.cloud_id)
-        known = set(policyremarks.remarks(tenant, None, live, _features(now), columns)) if live else set()
-        noted = policyremarks.remarks(tenant, live, policy, _features(app or now), columns)
+        now, now_s = self.portal.base(tenant.cloud_id, False), self.clock.now_s()
+        columns = self.columns(tenant.cloud_id)
+
+        def noted(live: Policy | None, policy: Policy, base: Base | None) -> Iterator[Diagnostic]:
+            yield from policyremarks.remarks(tenant, live, policy, _features(base), columns)
+            yield from idle.remarks(policy, now_s)
+
+        known = set(noted(None, live, now)) if live else set()
         return Proposal(
             tenant,
             policy,
             live,
             difference(live, policy),
-            tuple(remark for remark in noted if remark not in known),
+            tuple(remark for remark in noted(live, policy, app or now) if remark not in known),
             _ground(policies, tenant.cloud_id),
             drafter,
             replaces=policies.standing(tenant.cloud_id, State.EDITABLE),

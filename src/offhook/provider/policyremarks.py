@@ -41,7 +41,7 @@ def remarks(
     for rule in new.rules:
         for position, effect in enumerate(rule.effects, 1):
             place = f"rule {rule.id}, then[{position}]"
-            told = (*_of_effect(effect, features), *_of_columns(effect, columns))
+            told = (*_of_effect(effect, tenant, features), *_of_columns(effect, columns))
             yield from (Diagnostic(place, said) for said in told)
         yield from (Diagnostic(f"rule {rule.id}", said) for said in _of_guard(rule, new))
     yield from _decided(live, new)
@@ -108,7 +108,7 @@ def _redrawn(live: Policy | None, new: Policy) -> Iterator[Diagnostic]:
             yield Diagnostic(f"rule {rule.id}", f"begins anew with {first}; before that it is for nobody")
 
 
-def _of_effect(effect: AnyEffect, features: Features | None) -> Iterator[str]:
+def _of_effect(effect: AnyEffect, tenant: Tenant, features: Features | None) -> Iterator[str]:
     match effect:
         case SetKey() | Blank():
             yield from _of_key(effect, features)
@@ -118,7 +118,9 @@ def _of_effect(effect: AnyEffect, features: Features | None) -> Iterator[str]:
                 if number in EMERGENCY_NUMBERS:
                     yield f"dials {number}, an emergency number ({EMERGENCY_NUMBERS[number]}): try it out first"
         case LogOut():
-            yield "logs phones out; the fleet guard lets few go until somebody confirms it"
+            limits = tenant.logout_limits
+            most = f"{limits.floor} users, or {limits.share:.0%} of those who ask if that is more"
+            yield f"logs phones out: {most}, go at once, and the others wait for `offhook fleet-guard release`"
         case _:
             pass
 

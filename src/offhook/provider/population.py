@@ -8,6 +8,7 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
+from offhook.core.diagnostics import Diagnostic
 from offhook.policy.rules import Policy
 from offhook.policy.subject import Occasion
 from offhook.provider.circumstances import NOTHING, Circumstances
@@ -68,7 +69,7 @@ class Difference(msgspec.Struct, frozen=True):
     `users` and `installs` were looked at; `passed_over` users are suspended or expired, so that they get nothing
     anyway. A user without an install counts as one who signs in for the first time, which is no install. `later` are
     users for whom nothing changes now, and something may at another time, on another phone, from another network, or
-    when they sign in.
+    when they sign in. `hints` say what the rules ask for that nobody was found to have.
     """
 
     now_s: int
@@ -79,6 +80,7 @@ class Difference(msgspec.Struct, frozen=True):
     later: Touched
     fates: dict[Fate, Touched]
     moves: tuple[Moved, ...]
+    hints: tuple[Diagnostic, ...] = ()
 
     @property
     def share(self) -> float:

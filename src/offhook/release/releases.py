@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from offhook.core.base import Base
 from offhook.core.errors import Conflict, NotFound, Refused
 from offhook.core.theme import Theme
@@ -22,6 +24,7 @@ from offhook.provider.population import Difference, PopulationStore, Tick, diffe
 from offhook.provider.ports import Clock, TenantStore
 from offhook.provider.replacement import Bases
 from offhook.provider.tenant import Tenant
+from offhook.provider.vocabulary import Vocabulary
 from offhook.release import records
 from offhook.release.change import AppProposal, Change, Live, PolicyProposal
 from offhook.release.ports import ReleaseStore, ReleaseTransaction
@@ -125,11 +128,12 @@ class Releases:
         """What publishing would change now for whom; None where the users are not known. Raises Unavailable."""
         if change.tenant is None:
             return None
-        members = self.population.all_of(change.cloud_id)
         live = change.live_policy
-        new = change.policy.policy if change.policy else live
-        now_s = self.clock.now_s()
-        return difference(change.tenant, live, new or Policy(), members, now_s, bases=change.bases, tick=tick)
+        new = (change.policy.policy if change.policy else live) or Policy()
+        vocabulary = Vocabulary(live, new)
+        members = vocabulary.heard(self.population.all_of(change.cloud_id))
+        found = difference(change.tenant, live, new, members, self.clock.now_s(), bases=change.bases, tick=tick)
+        return msgspec.structs.replace(found, hints=tuple(vocabulary.remarks()))
 
     def share(self, change: Change, counted: Difference | None) -> float | None:
         """The part of the users whom it concerns; None where an app has users who are not known here."""

@@ -1,4 +1,4 @@
-"""What comes out for a user on a phone, computed without opening a secret: for previews over very many users."""
+"""What comes out for a user on a phone, with masks in place of secrets: what previews are held against."""
 
 from __future__ import annotations
 
