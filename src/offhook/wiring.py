@@ -21,7 +21,7 @@ from offhook.elsewhere import Elsewhere
 from offhook.portal import base as portal_base
 from offhook.portal.app import App, value
 from offhook.portal.catalogue import Portal
-from offhook.portal.published import Aside, Published
+from offhook.portal.published import Published
 from offhook.portal.versions import State
 from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
@@ -101,14 +101,13 @@ class SystemChance:
 
 
 class World(NamedTuple):
-    """What acts in time: a clock that never goes back, waiting, and work beside the event loop.
+    """What acts in time: a clock that never goes back, and waiting.
 
-    With an inline database and a world of its own, a simulation runs the handlers in one thread and without a loop.
+    With an inline database, a world of its own and a loop without threads, a simulation runs the handlers in one.
     """
 
     seconds: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    aside: Aside = asyncio.to_thread
 
 
 class Parts:
@@ -187,7 +186,7 @@ class Desk:
         self.guarding = Guarding(
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
-        self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
+        self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock, self.directory.columns)
         population = PopulationStore(parts.database)
         self.releases = Releases(
             store=ReleaseStore(parts.database, parts.clock),
@@ -334,7 +333,7 @@ def handlers_of(
     world = world or World()
     handlers: dict[str, Handler] = {}
     if "portal" in rooms:
-        published = _published(parts, public_url, world)
+        published = _published(parts, public_url)
         handlers |= portal.endpoints(published, parts.signing_key.public_key(), parts.clock)
     if "provider" in rooms:
         handlers |= _provider(parts, RecentPasswords(passwords, parts.clock, parts.chance), log, world)
@@ -433,12 +432,12 @@ def guarding(rollouts: Rollouts, log: Events, every_s: float = LOOK_EVERY_S) -> 
         yield
 
 
-def _published(parts: Parts, public_url: str, world: World) -> Published:
+def _published(parts: Parts, public_url: str) -> Published:
     def ours(cloud_id: str) -> Mapping[str, str]:
         return parts.definitions(cloud_id, public_url) if public_url else {}
 
     store = PublishedStore(parts.database)
-    return Published(store, parts.themes, ours, parts.signing_key, parts.clock, aside=world.aside)
+    return Published(store, parts.themes, ours, parts.signing_key, parts.clock)
 
 
 @contextmanager
