@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from offhook.core.diagnostics import Diagnostic
 from offhook.policy.clock import day_and_time
@@ -12,17 +13,21 @@ from offhook.policy.effects import LogOut, Refuse
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.view import Condition
 
+# Rules that are not for a part alone, by whom they are for and what they decide.
+_Above: TypeAlias = dict[tuple[Condition | None, tuple[str, str]], list[Rule]]
+
 
 def remarks(policy: Policy, now_s: int) -> Iterator[Diagnostic]:
     """All of them, by rule; of rules that rest, nothing is said."""
-    above: list[Rule] = []
+    above: _Above = {}
     for rule in policy.rules:
         if rule.active:
             yield from (Diagnostic(f"rule {rule.id}", said) for said in _of(rule, above, now_s))
-            above.append(rule)
+            for effect in rule.effects if rule.rollout is None else ():
+                above.setdefault((rule.when, effect.target()), []).append(rule)
 
 
-def _of(rule: Rule, above: list[Rule], now_s: int) -> Iterator[str]:
+def _of(rule: Rule, above: _Above, now_s: int) -> Iterator[str]:
     if not rule.effects:
         yield "decides nothing: `then` is missing or empty"
     elif by := _taken(rule, above):
@@ -51,13 +56,13 @@ def _of_rollout(rule: Rule) -> Iterator[str]:
             yield f"is for {percent:g}%, one of {100 / percent:,.0f}; {meant}"
 
 
-def _taken(rule: Rule, above: list[Rule]) -> str:
+def _taken(rule: Rule, above: _Above) -> str:
     """The rule above that decides all that this one would, before it, for whomever it is for; empty without any."""
     things = {effect.target() for effect in rule.effects}
-    for one in above:
-        covers = one.rollout is None and one.when in {None, rule.when}
-        if covers and things <= {effect.target() for effect in one.effects}:
-            return one.id
+    for when in dict.fromkeys((None, rule.when)):
+        for one in above.get((when, rule.effects[0].target()), ()):
+            if things <= {effect.target() for effect in one.effects}:
+                return one.id
     return ""
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, TypeAlias, cast
 
 import msgspec
 
@@ -22,6 +23,8 @@ from offhook.provider.tenant import Tenant
 
 FULL: Final = 100.0
 _ALWAYS: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# What an effect decides, by kind and name.
+Thing: TypeAlias = tuple[str, str]
 
 
 class Left(NamedTuple):
@@ -90,25 +93,38 @@ def keeping_blanks(live: Policy | None, new: Policy) -> Policy:
     return msgspec.structs.replace(new, rules=(*new.rules, *rules)) if kept else new
 
 
-def _covered(
-    tenant: Tenant, live: Policy | None, new: Policy
-) -> Iterator[tuple[Rule, set[tuple[str, str]], set[tuple[str, str]]]]:
+def _covered(tenant: Tenant, live: Policy | None, new: Policy) -> Iterator[tuple[Rule, set[Thing], set[Thing]]]:
     """Each rule that is Live, with what all whom it is for are sent by the new policy, and what of that is enforced.
 
-    As far as that can be told without asking about anybody.
+    As far as that can be told without asking about anybody: by rules for everybody, or for whom its own words name.
     """
     always = {("key", key) for key in (*template.parse(tenant.template).entries, SIP_USERNAME, SIP_PASSWORD)}
     before, after = segments_of(live or Policy()), segments_of(new)
-    alike: dict[Condition | None, list[Rule]] = {None: []}
-    for one in new.rules:
-        alike.setdefault(one.when, []).extend((one,) if one.active else ())
+    sent, enforced = defaultdict[object, set[Thing]](set), defaultdict[object, set[Thing]](set)
+    parts = defaultdict[object, list[Rule]](list)
+    for rule in new.rules:
+        if rule.active and rule.rollout is not None:
+            parts[_words(rule, after)].append(rule)
+        elif rule.active:
+            _note(rule, sent[_words(rule, after)], enforced[_words(rule, after)])
     for rule in live.rules if live else ():
         if rule.active:
-            near = (one for when in {None, rule.when} for one in alike.get(when, ()))
-            covering = [one for one in near if _covers(one, after, rule, before)]
-            effects = [effect for one in covering for effect in one.effects if _is_sent(effect)]
-            sent = always.union(effect.target() for effect in effects)
-            yield rule, sent, {effect.target() for effect in effects if _is_enforced(effect)}
+            words = {None, _words(rule, before)}
+            everything = always.union(*(sent[one] for one in words))
+            all_enforced = set[Thing]().union(*(enforced[one] for one in words))
+            for part in (part for one in words for part in parts[one] if _draws_all(part, rule)):
+                _note(part, everything, all_enforced)
+            yield rule, everything, all_enforced
+
+
+def _words(rule: Rule, segments: Mapping[str, Condition]) -> object:
+    """For whom it is, with what the segments that it speaks of say; None for everybody."""
+    return None if rule.when is None else (rule.when, said(rule, segments)[1])
+
+
+def _note(rule: Rule, sent: set[Thing], enforced: set[Thing]) -> None:
+    sent |= {effect.target() for effect in rule.effects if _is_sent(effect)}
+    enforced |= {effect.target() for effect in rule.effects if _is_enforced(effect)}
 
 
 def _is_sent(effect: AnyEffect) -> bool:
@@ -134,13 +150,10 @@ def _left(rule: Rule, effect: AnyEffect) -> Left | None:
             return None
 
 
-def _covers(new: Rule, segments: Mapping[str, Condition], old: Rule, before: Mapping[str, Condition]) -> bool:
-    """Whether a rule of the same words, or without any, is for all whom another one was for."""
-    if new.when is not None and said(new, segments)[1] != said(old, before)[1]:
-        return False
+def _draws_all(new: Rule, old: Rule) -> bool:
+    """Whether a rollout takes in all whom another rule of the same words takes in."""
     ours, theirs = new.rollout, old.rollout
-    if ours is None:
-        return True
+    assert ours is not None
     if theirs is None or (ours.of, ours.salt or new.id) != (theirs.of, theirs.salt or old.id):
         return _begins_with(ours) == FULL
     held_back = ours.guard is not None and (theirs.guard is None or ours.opened < theirs.opened)
