@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +25,7 @@ from offhook.provider.fleetguard import FleetGuard
 from offhook.provider.guarding import Guarding
 from offhook.provider.installs import Installs
 from offhook.provider.limits import Attempts, Limits
+from offhook.provider.lineatsignin import LineAtSignIn
 from offhook.provider.passwords import HashPool
 from offhook.provider.policyversion import PolicyVersion
 from offhook.provider.policyversion import State as PolicyState
@@ -35,6 +36,7 @@ from offhook.provider.rulings import Rulings
 from offhook.provider.sealing import SIGN_IN_PASSWORD, KeyedHash, Sealer, place_of
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
+from offhook.provider.siplines import SipLines
 from offhook.provider.subscriber import (
     Argon2,
     Bcrypt,
@@ -119,12 +121,14 @@ class Noted:
 class Provider:
     """One provider service with its database in a folder."""
 
-    def __init__(self, folder: Path, *, limits: Limits | None = None, cores: int = 2, waiting: int = 64) -> None:
+    def __init__(
+        self, folder: Path, *, limits: Limits | None = None, cores: int = 2, waiting: int = 64, flushed: bool = True
+    ) -> None:
         self.clock, self.dice, self.argon2, self.noted = SetClock(), LoadedDice(), QuickArgon2(), Noted()
         self.seconds, self.slept = 0.0, list[float]()
         self.loop = asyncio.Runner()
-        (folder / "provider.sqlite3").write_bytes(_empty_database())
-        self.database = Database(folder / "provider.sqlite3")
+        (folder / "provider.sqlite3").write_bytes(empty_database())
+        self.database = Database(folder / "provider.sqlite3", flushed=flushed)
         self.sealer = Sealer(1, {1: b"k" * 32}, self.dice)
         self.tokens = KeyedHash(b"p" * 32)
         self.pool = HashPool(self.sealer, argon2=self.argon2, cores=cores, waiting_per_core=waiting)
@@ -154,6 +158,14 @@ class Provider:
         self.guarding = Guarding(GuardStore(self.database), self.subscribers, self.tenants, self.clock)
         self.restart()
         self.argon2.hashed = 0
+
+    def has_lines(self, lines: SipLines) -> None:
+        """Have whoever signs in wait for SIP systems, in this same thread unless a test says otherwise."""
+
+        async def aside(work: Callable[..., T], *arguments: object) -> T:
+            return work(*arguments)
+
+        self.sign_in._lines = LineAtSignIn(lines, aside=aside, sleep=self._sleep, seconds=lambda: self.seconds)
 
     def restart(self) -> None:
         """The services for installs, with nothing in mind."""
@@ -331,7 +343,7 @@ class Phone:
 
 
 @cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """One with all tables, made once, since making them takes longer than most tests."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "empty.sqlite3"

@@ -12,10 +12,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from offhook import connections
 from offhook.config import DataFolder
 from offhook.core.base import Base
 from offhook.core.errors import Conflict, NotFound, Unavailable
 from offhook.core.signing import public_text
+from offhook.elsewhere import Elsewhere
 from offhook.portal import base as portal_base
 from offhook.portal.app import App, value
 from offhook.portal.catalogue import Portal
@@ -24,6 +26,7 @@ from offhook.portal.versions import State
 from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
 from offhook.provider.census import Census
+from offhook.provider.chores import rounds
 from offhook.provider.compose import Composer
 from offhook.provider.definitions import UNKNOWN_URL, all_keys
 from offhook.provider.directory import Directory
@@ -32,7 +35,9 @@ from offhook.provider.fleetguard import FleetGuard
 from offhook.provider.guarding import Guarding
 from offhook.provider.imports import Importer
 from offhook.provider.installs import Installs
+from offhook.provider.keyring import Keyring, Reloading
 from offhook.provider.limits import Attempts
+from offhook.provider.lineatsignin import LineAtSignIn
 from offhook.provider.passwords import HashPool, hash_password
 from offhook.provider.policies import Policies
 from offhook.provider.ports import Chance, Clock, Passwords
@@ -43,6 +48,7 @@ from offhook.provider.rulings import Rulings
 from offhook.provider.sealing import KeyedHash, Sealer
 from offhook.provider.sightings import Sightings
 from offhook.provider.signin import SignIn
+from offhook.provider.siprotation import SipRotation
 from offhook.provider.tenant import Tenant
 from offhook.storage import keyfiles
 from offhook.storage.apps import AppStore, PublishedStore
@@ -53,6 +59,7 @@ from offhook.storage.installs import InstallStore
 from offhook.storage.life import LifeStore, SightingStore
 from offhook.storage.policies import PolicyStore
 from offhook.storage.population import PopulationStore
+from offhook.storage.resealing import SealedTexts
 from offhook.storage.rulings import RulingStore
 from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
@@ -112,8 +119,8 @@ class Parts:
     ) -> None:
         self.database, self.author = database, author
         self.clock, self.chance = clock or SystemClock(), chance or SystemChance()
-        keys = keyfiles.sealing_keys(folder.keys)
-        self.sealer = Sealer(keys.current, keys.keys, self.chance)
+        self.key_file = keyfiles.SealingFile(folder.keys)
+        self.sealer = Sealer(*self.key_file.read(), self.chance, self.key_file.read)
         self.signing_key = keyfiles.portal_key(folder.keys)
         self.tokens = KeyedHash(keyfiles.pepper(folder.keys))
         self.tenants, self.served_tenants = TenantStore(database, self.clock), ServedTenants(database)
@@ -124,6 +131,15 @@ class Parts:
         self.policies = PolicyStore(database, self.clock)
         self.rulings = Rulings(RulingStore(database), self.clock)
         self.sightings = Sightings(SightingStore(database))
+        self.elsewhere = Elsewhere(
+            database,
+            connections.read(folder.path / connections.FILE),
+            subscribers=self.subscribers,
+            tenants=self.tenants,
+            sealer=self.sealer,
+            chance=self.chance,
+            clock=self.clock,
+        )
 
     def definitions(self, cloud_id: str, public_url: str) -> Mapping[str, str]:
         """Our own web service definitions for a Cloud ID, also for one that has no tenant here yet."""
@@ -155,6 +171,10 @@ class Desk:
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
         self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
+        self.doctor, self.connections = parts.elsewhere.doctor(), parts.elsewhere.connections
+        self.keyring = Keyring(parts.key_file, SealedTexts(parts.database), parts.sealer, parts.clock)
+        self.rotation = SipRotation(parts.elsewhere.register, parts.subscribers, parts.tenants, parts.clock)
+        self.numbering, self.onboarding, self.clock = parts.elsewhere.numbering, parts.elsewhere.onboarding, parts.clock
         self.census = Census(PopulationStore(parts.database), parts.clock)
         self.explain = Explain(
             subscribers=parts.subscribers,
@@ -162,6 +182,7 @@ class Desk:
             composer=parts.composer,
             rulings=parts.rulings,
             portal=Bases(parts),
+            accounts=parts.elsewhere.register,
         )
 
     def host_of(self, tenant: Tenant) -> str:
@@ -247,6 +268,9 @@ def service(
         passwords = HashPool(parts.sealer)
         stack.callback(passwords.close)
         stack.enter_context(_flushing(parts.sightings, log))
+        stack.callback(parts.elsewhere.beside.close)
+        chores = {**parts.elsewhere.chores(), "keys": Reloading(parts.sealer, parts.clock)}
+        stack.enter_context(rounds(chores, lambda chore, why: log("chore.failed", chore=chore, reason=why)))
         handlers = handlers_of(parts, passwords, serving.public_url, log, rooms)
         yield Server(application(handlers, serving.proxies, log), serving, log, folder.path / "tls")
 
@@ -276,6 +300,14 @@ def handlers_of(
 
 def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> dict[str, Handler]:
     composer, tokens, clock = parts.composer, parts.tokens, parts.clock
+    attempts = Attempts()
+    reception = parts.elsewhere.reception(
+        attempts,
+        tokens,
+        lambda reason: log("code.not_sent", reason=reason),
+        seconds=world.seconds,
+        sleep=world.sleep,
+    )
     sign_in = SignIn(
         store=SignInStore(parts.database),
         passwords=passwords,
@@ -283,9 +315,13 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
         composer=composer,
         rulings=parts.rulings,
         tokens=tokens,
-        attempts=Attempts(),
+        attempts=attempts,
         clock=clock,
         chance=parts.chance,
+        reception=reception,
+        lines=LineAtSignIn(
+            parts.elsewhere.lines, aside=parts.elsewhere.beside, sleep=world.sleep, seconds=world.seconds
+        ),
     )
     store = LifeStore(parts.database)
     # Phones that were forgotten go on asking; what they try must not keep anybody from signing in behind their address.

@@ -126,4 +126,4 @@ def test_it_keeps_no_password() -> None:
     memory.verify()
 
     assert repr(memory.recent) == "RecentPasswords(1)"
-    assert all(RIGHT.reveal().encode() not in tag and b"ann" not in tag for tag in memory.recent._right)
+    assert all(RIGHT.reveal().encode() not in tag and b"ann" not in tag for tag in memory.recent._right._known)

@@ -54,7 +54,10 @@ def test_a_sign_in_is_one_query(provider: Provider) -> None:
     provider.database.reader.set_trace_callback(None)
     values = {"cloud_id": "", "username_key": "", "install_id": "", "token_hash": b""}
     plan = provider.database.reader.execute(f"EXPLAIN QUERY PLAN {LOOK_UP}", values).fetchall()
-    assert [step[3].split()[0] for step in plan] == ["SEARCH"] * 3
+    steps = [step[3].split()[0] for step in plan]
+    assert steps[:4] == ["SEARCH"] * 4
+    # The fifth is looked for only while an account leaves for another SIP system.
+    assert steps[4:] == ["CORRELATED", "SEARCH"]
 
 
 def test_it_finds_what_there_is(provider: Provider) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, plain, print_object, reported
 from offhook.cli.moments import shown, with_moments
-from offhook.cli.options import DataOption, JsonOption, cloud_id, examples, user
+from offhook.cli.options import AtOnceOption, DataOption, JsonOption, cloud_id, examples, user
 from offhook.provider.installs import Install
 
 app = typer.Typer(
@@ -70,6 +70,20 @@ def revoke(
             found, revoked = desk.installs.revoke(install)
             said = f"Revoked {found.id}." if revoked else f"{found.id} has ended already ({found.ended})."
             _tell(_record(found) | {"revoked": int(revoked)}, said, json=json)
+
+
+@app.command(epilog=examples("offhook install rotate AD4535EF902BB13A0C6B8F1E2D3C4B5A --at-once"))
+def rotate(
+    install: Annotated[str, typer.Argument(help="The install's id.", metavar="INSTALL")],
+    at_once: AtOnceOption = False,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Give a phone with a SIP account of its own a new SIP password; it goes on with its own until it asks again."""
+    with reported(as_json=json), open_desk(data) as desk:
+        found = desk.installs.get(install)
+        desk.rotation.of_install(found.cloud_id, found.id, at_once=at_once)
+        _tell(_record(found), f"{found.id} gets a new SIP password.", json=json)
 
 
 def _tell(record: dict[str, Any], said: str, *, json: bool) -> None:

@@ -56,6 +56,10 @@ DataOption: TypeAlias = Annotated[
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", is_eager=True, help="Print JSON and nothing else.")]
 YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 RevealOption: TypeAlias = Annotated[bool, typer.Option("--reveal-secrets", help="Show passwords and other secrets.")]
+AtOnceOption: TypeAlias = Annotated[
+    bool,
+    typer.Option("--at-once", help="The former SIP password is good no more: phones are cut off until they ask."),
+]
 UserArgument: TypeAlias = Annotated[str, typer.Argument(help="Who, such as ann@EXAMPLE.", metavar="USER@CLOUDID")]
 CloudIdArgument: TypeAlias = Annotated[str, typer.Argument(help="Which app, such as EXAMPLE.", metavar="CLOUDID")]
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from offhook.cli import asking, user_view
+from offhook.cli import asking, tenant_sip, user_view
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, plain, print_object, reported
 from offhook.cli.options import CloudIdArgument, DataOption, JsonOption, cloud_id, examples, new_cloud_id
@@ -38,6 +38,7 @@ _CREATE: Final = examples(
 _SET: Final = examples(
     "offhook tenant set EXAMPLE --template account.xml",
     "offhook tenant set EXAMPLE --no-common --logout-status 410",
+    "offhook tenant set EXAMPLE --sip-system berlin --sip-domain sip.example.org --sip-accounts per-install",
 )
 
 CredentialOption: TypeAlias = Annotated[
@@ -86,6 +87,9 @@ def create(
     logout_share: ShareOption = None,
     logout_window: WindowOption = None,
     logout_floor: FloorOption = None,
+    sip_system: tenant_sip.SystemOption = None,
+    sip_domain: tenant_sip.DomainOption = None,
+    sip_accounts: tenant_sip.AccountsOption = None,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -100,6 +104,8 @@ def create(
             raise Conflict(f"There is already a Cloud ID {named}; `offhook tenant set {named}` changes it.")
         tenant = _changed(Tenant(named), credential, template, common, logout_status, name)
         tenant = _limited(tenant, share=logout_share, window_s=logout_window, floor=logout_floor)
+        words = tenant_sip.Words(system=sip_system, domain=sip_domain, accounts=sip_accounts)
+        tenant = tenant_sip.changed(tenant, words, frozenset(desk.connections.sip))
         remarks = tenancy.check(tenant)
         desk.tenants.put(tenant)
         _tell(tenant, remarks, "Made", json=json)
@@ -131,10 +137,24 @@ def set_tenant(
     logout_window: WindowOption = None,
     logout_floor: FloorOption = None,
     approval_share: ApprovalOption = None,
+    sip_system: tenant_sip.SystemOption = None,
+    sip_domain: tenant_sip.DomainOption = None,
+    sip_accounts: tenant_sip.AccountsOption = None,
+    sip_rotate_days: tenant_sip.RotateOption = None,
+    sip_rotate_at_sign_in: tenant_sip.AtSignInOption = None,
+    sip_overlap_days: tenant_sip.OverlapOption = None,
+    sip_keep_passwords: tenant_sip.KeepOption = None,
+    sip_alias: tenant_sip.AliasOption = None,
+    no_sip: tenant_sip.NoSipOption = False,
+    move_sip_accounts: tenant_sip.MoveOption = False,
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Change the settings of a Cloud ID; what is not mentioned stays."""
+    """Change the settings of a Cloud ID; what is not mentioned stays.
+
+    SIP accounts are made in another system or domain only with --move-sip-accounts: phones get others, and the ones of
+    before are removed when the overlap is over.
+    """
     with reported(as_json=json), open_desk(data) as desk:
         for option, file, without in (("template", template, no_template), ("common", common, no_common)):
             if file is not None and without:
@@ -146,10 +166,39 @@ def set_tenant(
         after = _changed(after, credential, template, common, logout_status, name)
         after = _limited(after, share=logout_share, window_s=logout_window, floor=logout_floor)
         after = after if approval_share is None else msgspec.structs.replace(after, approval_share=approval_share)
+        words = tenant_sip.Words(
+            system=sip_system,
+            domain=sip_domain,
+            accounts=sip_accounts,
+            rotate_days=sip_rotate_days,
+            rotate_at_sign_in=sip_rotate_at_sign_in,
+            overlap_days=sip_overlap_days,
+            keep_passwords=sip_keep_passwords,
+            aliases=None if sip_alias is None else tuple(sip_alias),
+            none=no_sip,
+        )
+        after = tenant_sip.changed(after, words, frozenset(desk.connections.sip))
         remarks = tenancy.check(after, desk.directory.columns(after.cloud_id))
         if after != before:
-            desk.tenants.put(after)
+            desk.tenants.put(after, move=move_sip_accounts)
         _tell(after, remarks, "Set", json=json)
+
+
+@app.command("rotate-sip", epilog=examples("offhook tenant rotate-sip EXAMPLE --within-hours 24"))
+def rotate_sip(
+    app_id: CloudIdArgument,
+    within_hours: Annotated[float, typer.Option(help="Spread over so many hours.", min=0)] = 24,
+    data: DataOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Give all phones of a Cloud ID new SIP passwords by and by; no phone drops."""
+    with reported(as_json=json), open_desk(data) as desk:
+        named = cloud_id(app_id)
+        count = desk.rotation.of_cloud_id(named, round(within_hours * 3600))
+        if json:
+            print_object({"cloud_id": named, "accounts": count})
+        else:
+            typer.echo(f"{count:,} accounts of {named} get new passwords within {within_hours:g} hours.")
 
 
 @app.command("list", epilog=examples("offhook tenant list --json"))
@@ -220,6 +269,7 @@ def _show(tenant: Tenant, users: int) -> None:
     table.add_row("Logouts at most", guard)
     approval = "never" if tenant.approval_share is None else f"for more than {tenant.approval_share:.1%} of the users"
     table.add_row("Policy approved", approval)
+    table.add_row("SIP accounts", tenant_sip.described(tenant.sip))
     for kind, name in msgspec.structs.asdict(tenant.names).items():
         table.add_row(f"Name of {kind}", plain(name))
     table.add_row("Template", f"{len(tenant.template):,} characters" if tenant.template else "none")

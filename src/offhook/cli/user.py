@@ -13,6 +13,7 @@ from offhook.cli import asking, user_csv, user_view, user_words
 from offhook.cli.desk import open_desk
 from offhook.cli.exits import Misused, print_object, reported
 from offhook.cli.options import (
+    AtOnceOption,
     CloudIdArgument,
     DataOption,
     JsonOption,
@@ -197,6 +198,20 @@ def resume(who: UserArgument, data: DataOption = None, json: JsonOption = False)
     """Let a suspended user sign in again."""
     with reported(as_json=json), open_desk(data) as desk:
         _tell(Outcome(desk.directory.resume(*user(who))), "Resumed", json=json)
+
+
+@app.command("rotate-sip", epilog=examples("offhook user rotate-sip ann@EXAMPLE"))
+def rotate_sip(
+    who: UserArgument, at_once: AtOnceOption = False, data: DataOption = None, json: JsonOption = False
+) -> None:
+    """Give a user's phones new SIP passwords; they go on with those they have until they ask again."""
+    with reported(as_json=json), open_desk(data) as desk:
+        named = user(who)
+        count = desk.rotation.of_user(*named, at_once=at_once)
+        if json:
+            print_object({"user": str(named), "accounts": count})
+        else:
+            typer.echo(f"{count} SIP account{'s' if count != 1 else ''} of {named} get new passwords.")
 
 
 @app.command(epilog=examples("offhook user remove ann@EXAMPLE --yes"))

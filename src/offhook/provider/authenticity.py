@@ -96,7 +96,7 @@ class Authenticity:
         return await self._passwords.verify(standing.password, request.secret, "")
 
     def _has_sip_credentials(self, standing: Standing, request: AgainRequest) -> bool:
-        grant = Grant(standing.install_id, request.secret, again=True)
+        grant = Grant(standing.install_id, request.secret, again=True, line=standing.line)
         subscriber, told = standing.subscriber(), request.circumstances.over(standing.circumstances)
         case = self._rulings.again(standing.tenant, standing.subscriber_id, told, standing.install_id)
         composition = self._composer.compose(standing.tenant, subscriber, grant, case.resolve(subscriber))

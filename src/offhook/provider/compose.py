@@ -18,10 +18,12 @@ from offhook.provider.globalpart import GlobalAnswer
 from offhook.provider.opening import VEIL, Opener, Opening
 from offhook.provider.rulings import SAYS_NOTHING
 from offhook.provider.sealing import Sealer
+from offhook.provider.sipregister import Line
 from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override, Subscriber
 from offhook.provider.tenant import Credential, Tenant
 
 SIP: Final = "SIP credentials"
+SIP_DOMAIN: Final = "sip_domain"
 POLICY: Final = "policy"
 OVERRIDE: Final = "user"
 INSTALL: Final = "install"
@@ -33,13 +35,15 @@ LOGOUT_STATUS_KEY: Final = f"{webservice.REPROVISIONING}LogoutStatusCode"
 class Grant(Discreet, frozen=True):
     """What one install gets for itself: its id, its token, and the password as it was typed.
 
-    An install that asks `again` has its token. It is left out then, and what is left out stays (D5).
+    An install that asks `again` has its token. It is left out then, and what is left out stays (D5). So does the
+    password of its `line`, its account in a SIP system, where that is not kept.
     """
 
     install_id: str
     token: Secret
     submitted: Secret = Secret("")
     again: bool = False
+    line: Line | None = None
 
     def __str__(self) -> str:
         return self.install_id
@@ -113,16 +117,16 @@ def compose(
     asked = asked if keys is None else asked.only(keys)
     texts = (setting.value for setting in resolution.settings.values())
     columns = asked.columns.union(*map(template.columns, texts))
-    values = _values(tenant, subscriber, columns, opener) | {"cloud_password": _credential(tenant, grant)}
+    values = _values(tenant, subscriber, columns, opener, grant.line) | {"cloud_password": _credential(tenant, grant)}
     for key, value in asked.fill(values).items():
+        if _is_forgotten(asked.entries[key].columns, grant.line):
+            continue
         laying.lay(key, value, _why_template(asked.entries[key].columns, values))
-    if laying.lacks(SIP_USERNAME) and SIP_USERNAME in subscriber.attributes:
-        username = Value(subscriber.attributes[SIP_USERNAME], PROVIDER, SIP)
-        laying.lay(SIP_USERNAME, username, "The user's SIP username.")
-    if laying.lacks(SIP_PASSWORD) and SIP_PASSWORD in subscriber.secrets:
-        password = Value(opener.secret(subscriber, SIP_PASSWORD), PROVIDER, SIP)
-        laying.lay(SIP_PASSWORD, password, "The user's SIP password.")
+    for key, text, why in _sip(subscriber, opener, grant.line, laying):
+        laying.lay(key, Value(text, PROVIDER, SIP), why)
     for key, setting in resolution.settings.items():
+        if _is_forgotten(template.columns(setting.value), grant.line):
+            continue
         laying.rule(key, setting, values)
     for key in subscriber.overrides:
         override = opener.override(subscriber, key)
@@ -144,11 +148,37 @@ def common(
     return globalpart.for_user(part, subscriber.quick_dials)
 
 
-def _values(tenant: Tenant, subscriber: Subscriber, columns: frozenset[str], opener: Opener) -> dict[str, str]:
+def _values(
+    tenant: Tenant, subscriber: Subscriber, columns: frozenset[str], opener: Opener, line: Line | None = None
+) -> dict[str, str]:
     """What the placeholders stand for; only those secrets are opened that are asked for."""
-    opened = {name: opener.secret(subscriber, name) for name in subscriber.secrets if name in columns}
+    own = subscriber.secrets.keys() - ({SIP_PASSWORD} if line else set())
+    opened = {name: opener.secret(subscriber, name) for name in own if name in columns}
     built_in = {"cloud_username": subscriber.username, "cloud_id": tenant.cloud_id}
+    if line is not None:
+        built_in |= {SIP_USERNAME: line.username, SIP_DOMAIN: line.domain}
+        if line.sealed and SIP_PASSWORD in columns:
+            built_in[SIP_PASSWORD] = opener.line(line)
     return {**subscriber.attributes, **opened, **built_in}
+
+
+def _is_forgotten(columns: Collection[str], line: Line | None) -> bool:
+    """Whether a text needs a SIP password that is not kept: it is left out, and the phone keeps what it has (D5)."""
+    return line is not None and not line.sealed and SIP_PASSWORD in columns
+
+
+def _sip(subscriber: Subscriber, opener: Opener, line: Line | None, laying: _Laying) -> Iterator[tuple[str, str, str]]:
+    """The SIP credentials that the template does not give: of the account in a SIP system, or those of the user."""
+    if laying.lacks(SIP_USERNAME):
+        if line is not None:
+            yield SIP_USERNAME, line.username, "The name of the account in the SIP system."
+        elif SIP_USERNAME in subscriber.attributes:
+            yield SIP_USERNAME, subscriber.attributes[SIP_USERNAME], "The user's SIP username."
+    if laying.lacks(SIP_PASSWORD):
+        if line is not None and line.sealed:
+            yield SIP_PASSWORD, opener.line(line), "The password of the account in the SIP system."
+        elif line is None and SIP_PASSWORD in subscriber.secrets:
+            yield SIP_PASSWORD, opener.secret(subscriber, SIP_PASSWORD), "The user's SIP password."
 
 
 def _unfilled(resolution: Resolution, values: Mapping[str, str]) -> Iterator[Diagnostic]:

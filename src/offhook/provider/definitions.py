@@ -22,6 +22,9 @@ GLOBAL_PATH: Final = "/prov/global"
 # For a Cloud ID whose requests do not call it `cloud_id`, so that only the address can tell it.
 NAMED_ACCOUNT_PATH: Final = "/prov/{cloud_id}/account"
 NAMED_GLOBAL_PATH: Final = "/prov/{cloud_id}/global"
+# For a screen of the app's own, or a page, that asks for a code before the sign-in.
+SIGN_UP_PATH: Final = "/prov/sign-up"
+NAMED_SIGN_UP_PATH: Final = "/prov/{cloud_id}/sign-up"
 AGAIN_PATH: Final = "/prov/again"
 AGAIN_GLOBAL_PATH: Final = "/prov/global/again"
 REMOVED_PATH: Final = "/prov/removed"

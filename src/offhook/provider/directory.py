@@ -58,7 +58,9 @@ class Directory:
         now_s = self.clock.now_s()
         blank = Subscriber(tenant.cloud_id, username.strip(), changes.NOBODY, created_s=now_s, changed_s=now_s)
         whole = msgspec.structs.replace(
-            changes.signed(change, author, now_s), password=self.hash_password(password), generate_sip=True
+            changes.signed(change, author, now_s),
+            password=self.hash_password(password),
+            generate_sip=tenant.sip is None,
         )
         settled = settling.settle(blank, whole, self.sealer, self.chance)
         remarks = (*changes.remarks(change), *_doubtful(password, change.expires_s, now_s))
@@ -136,6 +138,8 @@ class Directory:
 
     def _attempt(self, cloud_id: str, username: str, change: Change) -> tuple[Subscriber, Subscriber]:
         known = self.get(cloud_id, username)
+        if known.state is State.PENDING and change.state is not None:
+            raise Conflict(f"{known.name} is being made, and may not come in before it is done. Try again.")
         settled = settling.settle(known, change, self.sealer, self.chance)
         if settled == known:
             return known, known

@@ -29,7 +29,9 @@ from offhook.provider.compose import OVERRIDE, POLICY, Composer, Composition, Gr
 from offhook.provider.definitions import UNKNOWN_URL
 from offhook.provider.ports import SubscriberStore, TenantStore
 from offhook.provider.rulings import Case, Rulings
-from offhook.provider.subscriber import Override, Subscriber, username_key
+from offhook.provider.sipregister import Entry, owner_of
+from offhook.provider.sipregister import Line as SipLine
+from offhook.provider.subscriber import SIP_PASSWORD, Override, Subscriber, username_key
 from offhook.provider.tenant import Tenant
 
 COMMON: Final = "global part"
@@ -118,6 +120,13 @@ class Explanation(Discreet, frozen=True):
         return self.user
 
 
+class AccountSource(Protocol):
+    """Knows the accounts that users and phones have in SIP systems."""
+
+    def of_owner(self, cloud_id: str, subscriber_id: int, install_id: str) -> Entry | None:
+        """The one of a user, or of an install."""
+
+
 class Explain:
     """The use case of the same name."""
 
@@ -129,7 +138,9 @@ class Explain:
         composer: Composer,
         rulings: Rulings,
         portal: BaseSource,
+        accounts: AccountSource | None = None,
     ) -> None:
+        self._accounts = accounts
         self._subscribers = subscribers
         self._tenants = tenants
         self._composer = composer
@@ -146,7 +157,9 @@ class Explain:
         case = self._rulings.supposed(tenant, asked.policy, asked.now_s, _phone(asked, cloud_id))
         resolution = case.resolve(subscriber)
         again = asked.occasion is Occasion.AGAIN
-        grant = Grant(asked.install_id or MADE_LATER, Secret(MADE_LATER), Secret(MADE_LATER), again=again)
+        made = Secret(MADE_LATER)
+        line = self._sip_account(tenant, subscriber, asked.install_id)
+        grant = Grant(asked.install_id or MADE_LATER, made, made, again=again, line=line)
         composition = self._composer.compose(tenant, subscriber, grant, resolution)
         base = self._base(cloud_id)
         admit, remarks = _licences(base)
@@ -164,6 +177,13 @@ class Explain:
             trace=() if case.policy is None else tuple(case.policy.trace(case.subject(subscriber))),
             next_change_s=resolution.next_flip_s,
         )
+
+    def _sip_account(self, tenant: Tenant, subscriber: Subscriber, install_id: str) -> SipLine | None:
+        """What is told of the account in a SIP system, when there is one."""
+        if tenant.sip is None or self._accounts is None:
+            return None
+        entry = self._accounts.of_owner(tenant.cloud_id, subscriber.id, owner_of(tenant.sip, install_id))
+        return entry.line if entry is not None and entry.is_ready else None
 
     def unlicensed(self, cloud_id: str, overrides: Mapping[str, Override | None]) -> list[Diagnostic]:
         """Overrides that the Live app keeps out for want of a licence (D18); none for an app that is elsewhere."""
@@ -239,7 +259,7 @@ class _Hidden:
     """Which keys are masked: by their names, or because the template or a rule puts a secret of the user into them."""
 
     def __init__(self, tenant: Tenant, subscriber: Subscriber, resolution: Resolution) -> None:
-        secret = {*subscriber.secrets, "cloud_password"}
+        secret = {*subscriber.secrets, SIP_PASSWORD, "cloud_password"}
         asked = {key: entry.columns for key, entry in template.parse(tenant.template).entries.items()}
         ruled = {key: template.columns(setting.value) for key, setting in resolution.settings.items()}
         self._keys = {

@@ -19,7 +19,7 @@ from offhook.core.errors import Conflict
 from offhook.provider import change as changes
 from offhook.provider import expiry, settling
 from offhook.provider.sealing import Sealer
-from offhook.provider.subscriber import Override, Sealed, Subscriber, write_password
+from offhook.provider.subscriber import Override, Sealed, State, Subscriber, write_password
 
 USERNAME: Final = "username"
 STATE: Final = "state"
@@ -57,6 +57,9 @@ def write(users: Users, sealer: Sealer | None = None) -> Iterator[str]:
     table = csv.writer(buffer)
     table.writerow(columns)
     for user in users():
+        if user.state is State.PENDING:
+            # Nobody has let them in yet, and whoever does begins anew elsewhere.
+            continue
         cells = _cells(user, sealer)
         if not cells.keys() <= set(columns):
             raise Conflict("The users were changed during the export. Try again.")

@@ -73,6 +73,10 @@ class Installs:
         user = self.subscribers.get(cloud_id, username_key(username))
         return self.store.all_of(cloud_id, username_key(user.username))
 
+    def get(self, install_id: str) -> Install:
+        """Find one; raises NotFound."""
+        return self.store.get(install_id)
+
     def revoke(self, install_id: str) -> tuple[Install, bool]:
         """End an install: its phone is logged out when it next asks. Whether it was active; raises NotFound."""
         revoked = self.store.revoke(install_id, self.clock.now_s())

@@ -183,7 +183,7 @@ class _Cells:
 
 
 def _change(cells: _Cells, named: _Columns) -> Change:
-    state = cells.choice(STATE, tuple(State))
+    state = cells.choice(STATE, (State.ACTIVE, State.SUSPENDED))
     secrets = {name: text for name, column in named.secrets.items() if (text := cells.text(column)) is not None}
     generated = cells.choice(SIP_GENERATED, ("0", "1"))
     sip_password = secrets.get(SIP_PASSWORD)

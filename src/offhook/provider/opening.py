@@ -9,6 +9,7 @@ import msgspec
 from offhook.core.secret import MASK
 from offhook.provider import settling
 from offhook.provider.sealing import Sealer, place_of
+from offhook.provider.sipregister import Line, place_of_line
 from offhook.provider.subscriber import Override, Subscriber, username_key
 
 
@@ -20,6 +21,9 @@ class Opener(Protocol):
 
     def override(self, subscriber: Subscriber, key: str) -> Override:
         """An override by its key."""
+
+    def line(self, line: Line) -> str:
+        """The password of a SIP account that has one here."""
 
 
 class Veil:
@@ -33,6 +37,10 @@ class Veil:
         """As the port says."""
         override = subscriber.overrides[key]
         return msgspec.structs.replace(override, value=MASK, sealed=False) if override.sealed else override
+
+    def line(self, line: Line) -> str:
+        """As the port says."""
+        return MASK
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -48,6 +56,10 @@ class Opening(msgspec.Struct, frozen=True):
     def override(self, subscriber: Subscriber, key: str) -> Override:
         """As the port says; raises Unavailable."""
         return settling.open_override(subscriber, key, self.sealer)
+
+    def line(self, line: Line) -> str:
+        """As the port says; raises Unavailable."""
+        return self.sealer.open(line.sealed, place_of_line(line.account_id)).reveal()
 
 
 VEIL: Final = Veil()

@@ -10,6 +10,7 @@ import msgspec
 
 from offhook.core.secret import Secret
 from offhook.provider.circumstances import NOTHING, Circumstances
+from offhook.provider.sipregister import Line
 from offhook.provider.subscriber import Argon2, State, StoredPassword, Subscriber
 from offhook.provider.tenant import Tenant
 from offhook.provider.validators import NEVER_SERVED, Served
@@ -50,7 +51,10 @@ class Room(msgspec.Struct, frozen=True):
 
 
 class NewInstall(msgspec.Struct, frozen=True):
-    """An install that is being issued. What it authenticates with is known only by its keyed hash."""
+    """An install that is being issued. What it authenticates with is known only by its keyed hash.
+
+    `line` is the id of the SIP account that it is given, if that is its own.
+    """
 
     id: str
     cloud_id: str
@@ -62,6 +66,7 @@ class NewInstall(msgspec.Struct, frozen=True):
     circumstances: Circumstances = NOTHING
     served: Served = NEVER_SERVED
     room: Room | None = None
+    line: str = ""
 
 
 class KnownInstall(msgspec.Struct, frozen=True):
@@ -76,13 +81,14 @@ class KnownInstall(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     """What one query finds out for one request; an install only together with its subscriber.
 
-    `modified_s` is the date of what the subscriber gets.
+    `modified_s` is the date of what the subscriber gets, `line` their SIP account in a SIP system, or the install's.
     """
 
     tenant: Tenant | None
     subscriber: Subscriber | None = None
     install: KnownInstall | None = None
     modified_s: int = 0
+    line: Line | None = None
 
 
 class SignInStore(Protocol):
@@ -100,10 +106,10 @@ class SignInStore(Protocol):
         Where there is no room for it, the installs that were not seen for longest end, or it raises Refused.
 
         Raises Conflict when the subscriber is not there any more, or has another password than `known`, which was
-        checked. When the subscriber has too many installs, the one that
-        was not seen for longest is forgotten, but none that was seen lately: raises Refused rather than that, and
-        Unavailable. Another install of the same device stays until this one comes back, since the app may never get
-        to know this one.
+        checked, or the SIP account of the install is not wanted any more. When the subscriber has too many installs,
+        the one that was not seen for longest is forgotten, but none that was seen lately: raises Refused rather than
+        that, and Unavailable. Another install of the same device stays until this one comes back, since the app may
+        never get to know this one.
         """
 
 
@@ -142,6 +148,7 @@ class Standing(msgspec.Struct, frozen=True):
     subscriber: Callable[[], Subscriber]
     circumstances: Circumstances = NOTHING
     served: Served = NEVER_SERVED
+    line: Line | None = None
 
     @property
     def ended(self) -> Ending | None:
@@ -254,8 +261,11 @@ class TenantStore(Protocol):
     def get(self, cloud_id: str) -> Tenant:
         """Find one; raises NotFound."""
 
-    def put(self, tenant: Tenant) -> None:
-        """Keep one, new or changed."""
+    def put(self, tenant: Tenant, *, move: bool = False) -> None:
+        """Keep one, new or changed.
+
+        Raises Conflict when SIP accounts would have to be made elsewhere, unless they are to `move`.
+        """
 
     def all(self) -> list[Tenant]:
         """All of them, by Cloud ID."""

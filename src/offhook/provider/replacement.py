@@ -25,7 +25,8 @@ from offhook.provider.compose import Grant, common, compose
 from offhook.provider.globalpart import GlobalAnswer
 from offhook.provider.opening import VEIL
 from offhook.provider.rulings import Case
-from offhook.provider.subscriber import Override, Subscriber
+from offhook.provider.sipregister import Line
+from offhook.provider.subscriber import SIP_PASSWORD, Override, Subscriber
 from offhook.provider.tenant import Tenant
 
 # A longer text is cut, and told from others that begin alike by its length and digest.
@@ -176,6 +177,9 @@ class _Marks:
 
     def override(self, subscriber: Subscriber, key: str) -> Override:
         return VEIL.override(subscriber, key)
+
+    def line(self, line: Line) -> str:
+        return f"\ue000{SIP_PASSWORD}\ue001"
 
 
 _MARKS: Final = _Marks()

@@ -117,7 +117,7 @@ class Reprovision:
         return self._answer(Edition.of_account(standing.install_id, dated_s), standing, request, document)
 
     async def _composed(self, standing: Standing, request: AgainRequest, resolution: Resolution) -> bytes:
-        grant = Grant(standing.install_id, request.secret, request.secret, again=True)
+        grant = Grant(standing.install_id, request.secret, request.secret, again=True, line=standing.line)
         composition = self._composer.compose(standing.tenant, standing.subscriber(), grant, resolution)
         if standing.tenant.credential is Credential.SIP:
             given = self._tokens.of_pair(*composition.sip_credentials())

@@ -26,6 +26,7 @@ _UNEXPANDED_PASSWORD: Final = re.compile(r"%(password|account\[[^\[\]%]*\])%")
 class Inputs(Discreet, frozen=True):
     """The parameters of one request, and what is wrong with them; texts that are absent are empty."""
 
+    username: str
     username_key: str
     password: Secret
     install_id: str
@@ -79,6 +80,7 @@ class SignInRequest(Discreet, frozen=True):
         elif len(password) > MAX_PASSWORD:
             faults.append(Fault(names.password, f"has more than {MAX_PASSWORD:,} characters"))
         return Inputs(
+            username=username,
             username_key=username_key(username) if 0 < len(username) <= MAX_USERNAME else "",
             password=Secret(password),
             install_id=self._text(names.install_id)[:MAX_LABEL],

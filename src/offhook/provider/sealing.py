@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from offhook.core.errors import Unavailable
+from offhook.core.errors import Invalid, Unavailable
 from offhook.core.secret import Secret
 from offhook.provider.ports import Chance
 
@@ -43,21 +44,41 @@ class Sealer:
     can be changed one secret at a time.
     """
 
-    def __init__(self, current: int, keys: Mapping[int, bytes], chance: Chance) -> None:
-        assert current in keys
-        assert all(0 < number < 256 and len(key) == KEY_BYTES for number, key in keys.items())
-        self._current = current
-        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
-        self._chance = chance
+    def __init__(
+        self,
+        current: int,
+        keys: Mapping[int, bytes],
+        chance: Chance,
+        read: Callable[[], tuple[int, Mapping[int, bytes]]] | None = None,
+    ) -> None:
+        self._chance, self._read = chance, read
+        self._take(current, keys)
 
     def __repr__(self) -> str:
         return f"Sealer(current={self._current}, keys={sorted(self._ciphers)})"
 
+    @property
+    def current(self) -> int:
+        """The number of the key that new secrets are sealed with."""
+        return self._current
+
+    def reload(self) -> None:
+        """Take the keys as they are kept now, if somebody said where. Raises Invalid, and goes on with these."""
+        if self._read is not None:
+            self._take(*self._read())
+
+    def _take(self, current: int, keys: Mapping[int, bytes]) -> None:
+        assert current in keys
+        assert all(0 < number < 256 and len(key) == KEY_BYTES for number, key in keys.items())
+        # The ciphers first: another thread seals with the current one at any moment.
+        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
+        self._current = current
+
     def seal(self, text: str, place: str) -> str:
         """Encrypt a text for one place."""
-        nonce = self._chance.token(NONCE_BYTES)
-        sealed = self._ciphers[self._current].encrypt(nonce, text.encode("utf-8", "surrogatepass"), place.encode())
-        return base64.b64encode(bytes((self._current,)) + nonce + sealed).decode()
+        nonce, current = self._chance.token(NONCE_BYTES), self._current
+        sealed = self._ciphers[current].encrypt(nonce, text.encode("utf-8", "surrogatepass"), place.encode())
+        return base64.b64encode(bytes((current,)) + nonce + sealed).decode()
 
     def open(self, sealed: str, place: str) -> Secret:
         """Decrypt what was sealed for this very place.
@@ -66,6 +87,10 @@ class Sealer:
         """
         try:
             raw = base64.b64decode(sealed, validate=True)
+            if raw[0] not in self._ciphers:
+                # Another process may have made a new key a moment ago.
+                with suppress(Invalid):
+                    self.reload()
             cipher = self._ciphers.get(raw[0])
             if cipher is None:
                 raise Unavailable(
@@ -82,7 +107,12 @@ class Sealer:
 
     def is_current(self, sealed: str) -> bool:
         """Whether a text is sealed with the current key; another one is to be sealed anew when keys are changed."""
-        return base64.b64decode(sealed)[:1] == bytes((self._current,))
+        return key_number(sealed) == self._current
+
+
+def key_number(sealed: str) -> int:
+    """The number of the key that a text was sealed with."""
+    return base64.b64decode(sealed)[0]
 
 
 class KeyedHash:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -29,13 +29,16 @@ from offhook.provider.ports import (
     Sighting,
     SignInStore,
 )
+from offhook.provider.reception import Guest, Reception
 from offhook.provider.request import MAX_LABEL, Inputs, SignInRequest
 from offhook.provider.rulings import Case, Rulings
 from offhook.provider.sealing import SIGN_IN_PASSWORD, KeyedHash, place_of
 from offhook.provider.sightings import Sightings
-from offhook.provider.subscriber import State, Subscriber
-from offhook.provider.tenant import Credential, Names, Tenant
+from offhook.provider.sipregister import Line
+from offhook.provider.subscriber import State, Subscriber, username_key
+from offhook.provider.tenant import Credential, Names, PerWhom, Tenant
 from offhook.provider.validators import NEVER_SERVED, Edition, Served, Validators
+from offhook.provider.waiting import not_ready
 
 INSTALL_ID_BYTES: Final = 16
 TOKEN_BYTES: Final = 32
@@ -74,7 +77,7 @@ class Common(msgspec.Struct, frozen=True):
 
 
 class Entrant(Discreet, frozen=True):
-    """Somebody who may come in; `by_token` when it was no password that proved it."""
+    """Somebody who may come in; `by_token` when it was no password that proved it, `elsewhere` when none kept here."""
 
     tenant: Tenant
     subscriber: Subscriber
@@ -82,9 +85,26 @@ class Entrant(Discreet, frozen=True):
     install: KnownInstall | None
     by_token: bool
     modified_s: int
+    line: Line | None = None
+    elsewhere: bool = False
 
     def __str__(self) -> str:
         return self.tenant.cloud_id
+
+
+class Lines(Protocol):
+    """Gives an install that signs in its account in a SIP system, which is made unless it is there."""
+
+    async def line(self, tenant: Tenant, subscriber: Subscriber, install_id: str, *, rotate: bool) -> Line:
+        """The account; with `rotate`, a new password where the settings want one. Raises Unavailable, Refused."""
+
+
+class NoLines:
+    """Where nothing is known of SIP systems."""
+
+    async def line(self, tenant: Tenant, subscriber: Subscriber, install_id: str, *, rotate: bool) -> Line:
+        """As the port says."""
+        raise not_ready()
 
 
 class SignIn:
@@ -102,8 +122,10 @@ class SignIn:
         attempts: Attempts,
         clock: Clock,
         chance: Chance,
+        lines: Lines | None = None,
+        reception: Reception | None = None,
     ) -> None:
-        self._store = store
+        self._store, self._lines, self._reception = store, lines or NoLines(), reception
         self._passwords = passwords
         self._sightings = sightings
         self._composer = composer
@@ -133,6 +155,11 @@ class SignIn:
         resolution = case.resolve(entrant.subscriber)
         if isinstance(resolution.verdict, Refusal | Logout):
             raise Refused(resolution.verdict.message or NOT_HERE)
+        if entrant.tenant.sip is not None and request.keep and not _has_line(entrant, is_new=is_new):
+            line = await self._lines.line(
+                entrant.tenant, entrant.subscriber, grant.install_id, rotate=is_new and entrant.line is not None
+            )
+            grant = msgspec.structs.replace(grant, line=line)
         composition = self._composer.compose(entrant.tenant, entrant.subscriber, grant, resolution)
         document = composition.dumps()
         validators, served = self._told(entrant, grant, case, document)
@@ -140,7 +167,8 @@ class SignIn:
             hashed = self._hash(entrant.tenant, grant, composition)
             install = self._install(entrant, case, hashed, request.user_agent)
             room = room_of(resolution.device_limit)
-            await self._keep(entrant, msgspec.structs.replace(install, served=served or NEVER_SERVED, room=room))
+            new = {"served": served or NEVER_SERVED, "room": room, "line": _own_line(entrant.tenant, grant)}
+            await self._keep(entrant, msgspec.structs.replace(install, **new))
         elif not is_new:
             self._sightings.saw(self._sighting(grant, request, case, served))
         return Issued(
@@ -183,8 +211,9 @@ class SignIn:
             served = self._sightings.served(entrant.install.id) or entrant.install.served
         dating = Dating.of(case.again(), entrant.modified_s, served)
         occasional = case.uses(Fact.OCCASION)
-        if not occasional and (entrant.tenant.credential is Credential.TOKEN or case.policy is not None):
-            again = msgspec.structs.replace(grant, again=True)
+        forgets = entrant.tenant.sip is not None and not entrant.tenant.sip.keep_passwords
+        if not occasional and (entrant.tenant.credential is Credential.TOKEN or case.policy is not None or forgets):
+            again = msgspec.structs.replace(grant, again=True, line=_line_again(entrant.tenant, grant))
             resolution = case.again().resolve(entrant.subscriber)
             document = self._composer.compose(entrant.tenant, entrant.subscriber, again, resolution).dumps()
         digest = self._tokens.digest(document)
@@ -194,18 +223,63 @@ class SignIn:
         edition = Edition.of_account(grant.install_id, entrant.modified_s if answered is None else answered.dated_s)
         return edition.validators(digest), answered
 
+    async def ask_for_code(self, request: SignInRequest) -> str:
+        """Send a code to whoever wants to sign up; returns what to tell them. Raises as `account`."""
+        tenant, found, inputs = await self._look_up(request)
+        if self._reception is None:
+            raise Refused(NOT_HERE)
+        Invalid.unless_empty(self._reception.faults(tenant, inputs))
+        return await self._reception.ask_for_code(Guest(tenant, found, inputs, request))
+
     async def _let_in(self, request: SignInRequest) -> Entrant:
         tenant, found, inputs = await self._look_up(request)
-        Invalid.unless_empty(inputs.faults)
-        by_token = self._has_token(found, inputs)
+        Invalid.unless_empty(self._reception.faults(tenant, inputs) if self._reception else inputs.faults)
+        by_token, elsewhere = self._has_token(found, inputs), False
         if not by_token:
-            await self._check_password(tenant, found, inputs, request.client)
-        assert found.subscriber is not None, "nobody has neither a token nor a password that fits"
+            admitted = await self._admitted(Guest(tenant, found, inputs, request))
+            if elsewhere := admitted is not None:
+                found = await self._again(found, admitted, inputs)
+        if found.subscriber is None:
+            # Somebody vouched for them, and nothing is kept of a request that only looks.
+            raise Refused(WRONG)
+        if found.subscriber.state is State.PENDING:
+            found = await self._ready(found, inputs)
+        assert found.subscriber is not None, "whoever is made is there"
         if found.subscriber.state is State.SUSPENDED:
             raise Refused(SUSPENDED)
         if found.subscriber.expires_s is not None and found.subscriber.expires_s <= self._clock.now_s():
             raise Refused(EXPIRED)
-        return Entrant(tenant, found.subscriber, inputs, found.install, by_token, found.modified_s)
+        return Entrant(
+            tenant, found.subscriber, inputs, found.install, by_token, found.modified_s, found.line, elsewhere
+        )
+
+    async def _admitted(self, guest: Guest) -> str | None:
+        """The key of a user whom somebody else vouched for; None when the password that is kept here was right."""
+
+        async def check() -> None:
+            await self._check_password(guest.tenant, guest.found, guest.inputs, guest.request.client)
+
+        if self._reception is None:
+            await check()
+            return None
+        return await self._reception.admit(guest, check)
+
+    async def _again(self, found: Found, key: str, inputs: Inputs) -> Found:
+        """What is known of the user who was admitted, by the name that is theirs."""
+        assert found.tenant is not None
+        token_hash = self._tokens.of(inputs.password)
+        return await self._store.look_up(found.tenant.cloud_id, key, inputs.install_id, token_hash)
+
+    async def _ready(self, found: Found, inputs: Inputs) -> Found:
+        """The same user when all is made that they need. Raises Refused, Unavailable."""
+        assert found.subscriber is not None
+        if self._reception is None:
+            raise not_ready()
+        await self._reception.ready(found.subscriber)
+        found = await self._again(found, username_key(found.subscriber.username), inputs)
+        if found.subscriber is None or found.subscriber.state is State.PENDING:
+            raise not_ready()
+        return found
 
     async def _look_up(self, request: SignInRequest) -> tuple[Tenant, Found, Inputs]:
         """One query; two when the Cloud ID turns out to call its parameters otherwise than it did before."""
@@ -255,10 +329,10 @@ class SignIn:
         """
         known, password = entrant.install, entrant.inputs.password
         if known is not None and (entrant.by_token or entrant.tenant.credential is not Credential.TOKEN):
-            return Grant(known.id, token=password, submitted=password), False
+            return Grant(known.id, token=password, submitted=password, line=entrant.line), False
         install_id = self._chance.token(INSTALL_ID_BYTES).hex().upper()
         token = base64.urlsafe_b64encode(self._chance.token(TOKEN_BYTES)).rstrip(b"=").decode()
-        return Grant(install_id, Secret(token), submitted=password), True
+        return Grant(install_id, Secret(token), submitted=password, line=entrant.line), True
 
     def _hash(self, tenant: Tenant, grant: Grant, composition: Composition) -> bytes:
         """What is kept of that with which the install may come back; nothing where that is the user's own password."""
@@ -294,9 +368,31 @@ class SignIn:
 
     async def _keep(self, entrant: Entrant, install: NewInstall) -> None:
         """Store the install, and a hash of today's where the password was kept otherwise till now."""
-        stored = entrant.subscriber.password
-        better = await self._passwords.hash(entrant.inputs.password) if self._passwords.is_outdated(stored) else None
+        stored, better = entrant.subscriber.password, None
+        # What somebody else vouched for is no password of ours.
+        if not entrant.elsewhere and self._passwords.is_outdated(stored):
+            better = await self._passwords.hash(entrant.inputs.password)
         await self._store.issue(install, better, stored)
+
+
+def _has_line(entrant: Entrant, *, is_new: bool) -> bool:
+    """Whether nothing has to be made: the account of all phones is there, or this phone's own."""
+    sip = entrant.tenant.sip
+    needs_new = is_new and sip is not None and (sip.accounts is PerWhom.INSTALL or sip.rotate_at_sign_in)
+    return entrant.line is not None and not needs_new
+
+
+def _own_line(tenant: Tenant, grant: Grant) -> str:
+    """The account that is issued together with the install, if each install has one."""
+    has_own = tenant.sip is not None and tenant.sip.accounts is PerWhom.INSTALL
+    return grant.line.account_id if grant.line is not None and has_own else ""
+
+
+def _line_again(tenant: Tenant, grant: Grant) -> Line | None:
+    """What the install is told of its account when it asks again: no password that is not kept."""
+    if grant.line is None or tenant.sip is None or tenant.sip.keep_passwords:
+        return grant.line
+    return msgspec.structs.replace(grant.line, sealed="")
 
 
 def room_of(limit: DeviceLimit | None) -> Room | None:

@@ -63,6 +63,7 @@ class State(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    PENDING = "pending"  # being made: a saga will let them in, or forget them
 
 
 class Override(Discreet, frozen=True):

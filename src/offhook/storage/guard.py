@@ -14,7 +14,7 @@ from offhook.policy.fleetguard import Stage
 from offhook.provider.guarding import Cancellation, Decision, Report
 from offhook.provider.ports import Ending
 from offhook.provider.subscriber import State
-from offhook.storage import decisions, revisions, standing
+from offhook.storage import decisions, revisions, sipwishes, standing
 from offhook.storage.database import Database
 from offhook.storage.decisions import Deciding
 from offhook.storage.tables import decision, departure, install, subscriber
@@ -129,6 +129,7 @@ class GuardStore:
             connection.execute(_RELEASE, _of(cloud_id, numbers))
             connection.execute(_RELEASE_FREE, {"of": cloud_id, "newest": max(numbers)})
             standing.forget_early(decisions.by(connection), cloud_id, now_s)
+            sipwishes.of_cloud_id(decisions.by(connection), cloud_id, now_s)
             return waiting
 
     def release_user(self, cloud_id: str, username_key: str, now_s: int) -> int:
@@ -148,6 +149,7 @@ class GuardStore:
             deciding.keep(Stage.RELEASED)
             # Decisions of rules stand in no row of a user: who goes is counted as gone.
             connection.execute(_GOES_BY_RULE, {"of": cloud_id, "named": username_key})
+            sipwishes.of_name(decisions.by(connection), cloud_id, username_key, now_s)
             return connection.scalar(sa.select(sa.func.count()).select_from(install).where(theirs)) or 0
 
     def plan(self, cloud_id: str, numbers: Collection[int], now_s: int) -> Cancellation:
@@ -165,6 +167,7 @@ class GuardStore:
                 connection.execute(statement, moved)
             standing.forget_early(decisions.by(connection), cloud_id, now_s)
             connection.execute(_WITHDRAW, of)
+            sipwishes.of_cloud_id(decisions.by(connection), cloud_id, now_s)
         return plan
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from offhook.core.errors import NotFound
 from offhook.provider.installs import Install
 from offhook.provider.ports import Ending
-from offhook.storage import decisions, revisions
+from offhook.storage import decisions, revisions, sipwishes
 from offhook.storage.database import Database
 from offhook.storage.decisions import Deciding
 from offhook.storage.tables import install as table
@@ -66,7 +66,11 @@ class InstallStore:
         """As the port says."""
         with self._database.begin() as connection:
             cloud_id = connection.scalar(sa.select(table.c.cloud_id).where(table.c.id == install_id, _ACTIVE))
-            return cloud_id is not None and self._revoke(connection, cloud_id, table.c.id == install_id, now_s) > 0
+            if cloud_id is None:
+                return False
+            self._revoke(connection, cloud_id, table.c.id == install_id, now_s)
+            sipwishes.of_phone(decisions.by(connection), install_id, now_s)
+            return True
 
     def revoke_all(self, cloud_id: str, username_key: str, now_s: int) -> int:
         """As the port says."""
@@ -75,7 +79,9 @@ class InstallStore:
         )
         theirs = sa.and_(table.c.cloud_id == cloud_id, table.c.subscriber_id.in_(user))
         with self._database.begin() as connection:
-            return self._revoke(connection, cloud_id, theirs, now_s)
+            count = self._revoke(connection, cloud_id, theirs, now_s)
+            sipwishes.of_name(decisions.by(connection), cloud_id, username_key, now_s)
+            return count
 
     def _revoke(self, connection: sa.Connection, cloud_id: str, which: sa.ColumnElement[bool], now_s: int) -> int:
         """End active installs of one user by one decision; returns how many."""

@@ -57,6 +57,50 @@ def sealing_keys(folder: Path) -> SealingKeys:
     return keys
 
 
+class SealingFile:
+    """The file of the sealing keys, changed as a whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._path = folder, folder / SEALING
+
+    def read(self) -> tuple[int, dict[int, bytes]]:
+        """The number of the current key, and all keys."""
+        keys = sealing_keys(self._folder)
+        return keys.current, keys.keys
+
+    def numbers(self) -> tuple[int, ...]:
+        """All there are."""
+        return tuple(sorted(sealing_keys(self._folder).keys))
+
+    def add(self) -> int:
+        """Make a new one that is current from now on, durably; returns its number."""
+        known = sealing_keys(self._folder)
+        free = [
+            number for number in (*range(known.current + 1, 256), *range(1, known.current)) if number not in known.keys
+        ]
+        if not free:
+            raise Invalid.at(str(self._path), "has 255 keys, and cannot have more: forget old ones")
+        number: int = free[0]
+        self._write(SealingKeys(number, {**known.keys, number: os.urandom(32)}))
+        return number
+
+    def forget(self, number: int) -> None:
+        """Take one out for good; never the current one."""
+        known = sealing_keys(self._folder)
+        assert number != known.current
+        self._write(SealingKeys(known.current, {one: key for one, key in known.keys.items() if one != number}))
+
+    def changed_s(self) -> int:
+        """When the file was changed last."""
+        return int(self._path.stat().st_mtime)
+
+    def _write(self, keys: SealingKeys) -> None:
+        try:
+            _make(self._path, msgspec.json.encode(keys), replace=True)
+        except OSError as error:
+            raise Invalid.at(str(self._path), f"cannot be written: {error.strerror}") from None
+
+
 def pepper(folder: Path) -> bytes:
     """The key of the hashes that tokens are known by."""
     path = folder / PEPPER
@@ -96,14 +140,27 @@ def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
         raise Invalid.at(str(path), f"cannot be used: {error.strerror}") from None
 
 
-def _make(path: Path, content: bytes) -> None:
+def _make(path: Path, content: bytes, *, replace: bool = False) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(temporary, path)
+        if replace:
+            Path(temporary).replace(path)
+        else:
+            with suppress(FileExistsError):
+                os.link(temporary, path)
+        _keep_name(path.parent)
     finally:
-        Path(temporary).unlink()
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _keep_name(folder: Path) -> None:
+    """A file that was made is there after a power loss, too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

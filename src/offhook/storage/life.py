@@ -12,17 +12,20 @@ from offhook.core.errors import Unavailable
 from offhook.provider.ports import Ending, Sighting, Standing
 from offhook.provider.sealing import DIGEST_BYTES
 from offhook.provider.subscriber import State, read_password
-from offhook.storage import decisions, revisions
+from offhook.storage import decisions, revisions, sipwishes
 from offhook.storage import standing as standings
 from offhook.storage.database import Database, compiled, done
 from offhook.storage.rows import (
+    its_line,
+    line_columns,
     read_circumstances,
+    read_line,
     read_served,
     read_subscriber,
     read_tenant,
     write_circumstances,
 )
-from offhook.storage.tables import install, subscriber, tenant
+from offhook.storage.tables import install, sip_account, subscriber, tenant
 
 older: Final = install.alias("older")
 _ACTIVE: Final = install.c.state == sa.literal_column("'active'")
@@ -39,9 +42,11 @@ def _look_up() -> sa.Select[Any]:
             *(install.c[name].label(f"install_{name}") for name in wanted),
             tenant.c.settings,
             tenant.c.modified_s.label("tenant_modified_s"),
+            *line_columns(),
         )
         .select_from(install.join(tenant, tenant.c.cloud_id == install.c.cloud_id))
         .outerjoin(subscriber, its_user)
+        .outerjoin(sip_account, its_line(install.c.id))
         .where(install.c.id == sa.bindparam("install_id"), install.c.cloud_id == sa.bindparam("of"))
     )
 
@@ -108,13 +113,6 @@ _EXPIRED_BY: Final = compiled(
         subscriber.c.cloud_id == sa.bindparam("of"), subscriber.c.id == sa.bindparam("known")
     )
 )
-_COME_DUE: Final = (
-    subscriber.c.cloud_id == sa.bindparam("of"),
-    subscriber.c.expires_s <= sa.bindparam("now_s"),
-    subscriber.c.expired_by == sa.literal_column("0"),
-)
-_COUNT_DUE: Final = compiled(sa.select(sa.func.count()).select_from(subscriber).where(*_COME_DUE))
-_STAMP_DUE: Final = compiled(sa.update(subscriber).where(*_COME_DUE).values(expired_by=sa.bindparam("by")))
 
 
 class LifeStore:
@@ -152,19 +150,13 @@ class LifeStore:
 
     async def come_due(self, cloud_id: str, subscriber_id: int, now_s: int) -> int:
         """As the port says."""
-        user, due = {"of": cloud_id, "known": subscriber_id}, {"of": cloud_id, "now_s": now_s}
+        user = {"of": cloud_id, "known": subscriber_id}
 
         def work(connection: sqlite3.Connection) -> int:
             by, expires_s = connection.execute(_EXPIRED_BY, user).fetchone() or (0, None)
             if expires_s is None or expires_s > now_s:
                 raise Unavailable("The account that was over was changed meanwhile. Ask again.")
-            if not by:
-                deciding = decisions.Deciding(decisions.by_driver(connection), None, now_s)
-                users = connection.execute(_COUNT_DUE, due).fetchone()[0]
-                by = deciding.number(cloud_id, Ending.EXPIRED, users)
-                connection.execute(_STAMP_DUE, {**due, "by": by})
-                deciding.keep()
-            return int(by)
+            return int(by or standings.come_due(decisions.by_driver(connection), cloud_id, now_s))
 
         return await done(self._database.write(work))
 
@@ -249,6 +241,7 @@ class SightingStore:
 
 def _end(connection: sqlite3.Connection, install_id: str, reason: Ending, now_s: int) -> None:
     connection.execute(_END, {"known": install_id, "reason": reason.value, "now_s": now_s})
+    sipwishes.of_phone(decisions.by_driver(connection), install_id, now_s)
 
 
 def _replace_older(connection: sqlite3.Connection, install_id: str, now_s: int) -> None:
@@ -280,4 +273,5 @@ def _standing(row: sqlite3.Row) -> Standing:
         subscriber=lambda: read_subscriber(row),
         circumstances=read_circumstances(row["install_circumstances"]),
         served=read_served(row),
+        line=read_line(row),
     )

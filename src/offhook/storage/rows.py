@@ -6,12 +6,15 @@ from functools import lru_cache
 from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
+import sqlalchemy as sa
 
 from offhook.core.dialplan import QuickDials
 from offhook.provider.circumstances import Circumstances
+from offhook.provider.sipregister import Line
 from offhook.provider.subscriber import Override, State, Subscriber, read_password, username_key, write_password
 from offhook.provider.tenant import Tenant
 from offhook.provider.validators import Served
+from offhook.storage.tables import sip_account, subscriber
 
 Row: TypeAlias = dict[str, Any]
 
@@ -81,6 +84,37 @@ def read_circumstances(text: str) -> Circumstances:
 def write_circumstances(circumstances: Circumstances) -> str:
     """The same as it is kept: without where the phone was, which is nobody's business afterwards."""
     return _text(circumstances.kept())
+
+
+def line_columns() -> tuple[sa.ColumnElement[Any], ...]:
+    """The columns of a SIP account in a query of the device plane, where their names begin with `line_`."""
+    names = ("id", "username", "domain", "password")
+    return tuple(sip_account.c[name].label(f"line_{name}") for name in names)
+
+
+def its_line(install_id: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    """The SIP account that a phone of a subscriber has: one that leaves only while there is no other one."""
+
+    def ready(account: sa.FromClause) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            account.c.cloud_id == subscriber.c.cloud_id,
+            account.c.subscriber_id == subscriber.c.id,
+            (account.c.install_id == sa.literal_column("''")) | (account.c.install_id == install_id),
+            account.c.wanted == sa.literal_column("'active'"),
+            account.c.rotated_s > sa.literal_column("0"),
+        )
+
+    zero: sa.ColumnClause[int] = sa.literal_column("0")
+    newer = sip_account.alias("newer")
+    stays = sip_account.c.leaving_s == zero
+    return ready(sip_account) & (stays | ~sa.exists().where(ready(newer), newer.c.leaving_s == zero))
+
+
+def read_line(row: ReadRow) -> Line | None:
+    """The SIP account of a row of the device plane."""
+    if row["line_id"] is None:
+        return None
+    return Line(row["line_id"], row["line_username"], row["line_domain"], row["line_password"])
 
 
 def read_served(row: ReadRow) -> Served:

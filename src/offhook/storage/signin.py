@@ -13,16 +13,19 @@ from offhook.core.errors import Conflict, Refused, Unavailable
 from offhook.provider.ports import Ending, Found, KnownInstall, NewInstall, Room
 from offhook.provider.subscriber import Argon2, StoredPassword, write_password
 from offhook.provider.validators import Served
-from offhook.storage import revisions
+from offhook.storage import decisions, revisions, sipaccounts, sipwishes
 from offhook.storage.database import Database, compiled, done
 from offhook.storage.rows import (
+    its_line,
+    line_columns,
     read_circumstances,
+    read_line,
     read_served,
     read_subscriber,
     read_tenant,
     write_circumstances,
 )
-from offhook.storage.tables import install, subscriber, tenant
+from offhook.storage.tables import install, sip_account, subscriber, tenant
 
 # More phones than anybody signs in with. Without a limit, signing in again and again would fill the database.
 MAX_INSTALLS: Final = 100
@@ -54,8 +57,13 @@ def _look_up() -> sa.Select[Any]:
             install.c.id.label("install"),
             install.c.token_hash.label("hash"),
             *(install.c[name].label(f"install_{name}") for name in ("circumstances", "variant", "digest", "dated_s")),
+            *line_columns(),
         )
-        .select_from(tenant.outerjoin(subscriber, of_the_name).outerjoin(install, of_the_install))
+        .select_from(
+            tenant.outerjoin(subscriber, of_the_name)
+            .outerjoin(install, of_the_install)
+            .outerjoin(sip_account, its_line(install.c.id))
+        )
         .where(tenant.c.cloud_id == sa.bindparam("cloud_id"))
     )
 
@@ -81,7 +89,7 @@ def _new_row(new: NewInstall) -> dict[str, Any]:
     """The row of an install that is issued."""
     row = msgspec.structs.asdict(new)
     served: Served = row.pop("served")
-    del row["room"]
+    del row["room"], row["line"]
     return row | msgspec.structs.asdict(served) | {"circumstances": write_circumstances(new.circumstances)}
 
 
@@ -178,7 +186,7 @@ class SignInStore:
         found = read_subscriber(row) if row["id"] is not None else None
         known = _known(row) if row["install"] is not None else None
         modified_s = revisions.of_an_answer(row["tenant_modified_s"], row["modified_s"])
-        return Found(read_tenant(row["settings"]), found, known, modified_s)
+        return Found(read_tenant(row["settings"]), found, known, modified_s, read_line(row))
 
     async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
         """As the port says."""
@@ -194,6 +202,11 @@ class SignInStore:
                 _make_room(connection, row, install.room)
             if not connection.execute(_ADD, {**row, "stored": better["stored"]}).rowcount:
                 raise Conflict("This user was changed meanwhile.")
+            execute = decisions.by_driver(connection)
+            if install.line and not sipaccounts.confirm(execute, install.line):
+                raise Conflict("The SIP account of this phone is not wanted any more.")
+            if install.room is not None:
+                sipwishes.of_user(execute, install.cloud_id, install.subscriber_id, install.created_s)
             if upgraded is not None:
                 connection.execute(_UPGRADE, {**better, "better": write_password(upgraded)})
 

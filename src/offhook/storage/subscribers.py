@@ -13,8 +13,8 @@ from sqlalchemy.dialects.sqlite import insert
 from offhook.core.errors import Conflict, NotFound
 from offhook.policy.fleetguard import Stage
 from offhook.provider.ports import Ending
-from offhook.provider.subscriber import Subscriber, read_password
-from offhook.storage import decisions, revisions
+from offhook.provider.subscriber import Subscriber
+from offhook.storage import decisions, numbers, revisions, sagas, sipwishes
 from offhook.storage.database import Database
 from offhook.storage.decisions import Deciding
 from offhook.storage.rows import read_subscriber, write_subscriber
@@ -40,7 +40,7 @@ _PAGE: Final = (
 )
 _COUNT: Final = sa.select(sa.func.count()).select_from(table).where(table.c.cloud_id == sa.bindparam("of"))
 _ADD: Final = insert(table).on_conflict_do_nothing(index_elements=[table.c.cloud_id, table.c.username_key])
-_REMOVE: Final = sa.delete(table).where(_NAMED).returning(table.c.id, table.c.password)
+_REMOVE: Final = sa.delete(table).where(_NAMED).returning(*table.c)
 _OF_THE_REMOVED: Final = (install.c.cloud_id == sa.bindparam("of")) & (install.c.subscriber_id == sa.bindparam("known"))
 # Whoever removes one user has looked at them: their phones do not wait for what was decided on many.
 _WAITING: Final = install.c.ended_by.in_(
@@ -153,6 +153,7 @@ class SubscriberStore:
             new = {f"new_{name}": value for name, value in row.items()}
             if connection.execute(_REPLACE, {**where, **new}).rowcount:
                 deciding.keep()
+                standings.settle_sip([row], subscriber.cloud_id, subscriber.changed_s)
                 return
             exists = connection.execute(_FIND, {"of": subscriber.cloud_id, "named": row["username_key"]}).first()
         if exists is None:
@@ -162,18 +163,22 @@ class SubscriberStore:
     def remove(self, cloud_id: str, username_key: str, now_s: int) -> None:
         """Forget one and end its installs, and forget the installs of those removed long ago; raises NotFound."""
         with self._database.begin() as connection:
-            removed = connection.execute(_REMOVE, {"of": cloud_id, "named": username_key}).first()
+            removed = connection.execute(_REMOVE, {"of": cloud_id, "named": username_key}).mappings().first()
             if removed is None:
                 raise NotFound(f"There is no user {username_key}@{cloud_id}.")
-            known, password = removed
+            gone = read_subscriber(removed)
+            known = gone.id
             theirs = {"of": cloud_id, "known": known}
             deciding, by = Deciding(decisions.by(connection), self._author, now_s), 0
             if connection.scalar(_IN_USE, theirs):
                 by = deciding.number(cloud_id, Ending.DELETED)
-            keep_password(connection, cloud_id, known, read_password(password))
+            keep_password(connection, cloud_id, known, gone.password)
+            numbers.give_back(connection, cloud_id, known, now_s)
+            sagas.take_back(connection, gone, now_s)
             connection.execute(_BURY, {**theirs, "now_s": now_s, "by": by})
             connection.execute(_FORGET, {"of": cloud_id, "before_s": now_s - KEPT_S})
             deciding.keep()
+            sipwishes.of_user(decisions.by(connection), cloud_id, known, now_s)
 
     def all_of(self, cloud_id: str, after: str = "") -> Iterator[Subscriber]:
         """All of a Cloud ID by username, read in pages so that memory stays bounded."""
@@ -218,6 +223,8 @@ def put_all(connection: sa.Connection, subscribers: Iterable[Subscriber], author
             row.update(standings[one.cloud_id].after(row["username_key"], one, deciding))
         if connection.execute(_PUT, rows).rowcount < len(rows):
             raise Conflict("Some of these users were changed by somebody else meanwhile. Try again.")
+        for cloud_id, standing in standings.items():
+            standing.settle_sip([row for row in rows if row["cloud_id"] == cloud_id], cloud_id, chunk[0].changed_s)
         count += len(rows)
     if deciding is not None:
         deciding.keep()

@@ -165,3 +165,162 @@ departure: Final = sa.Table(
     sa.Column("decision", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("subscriber_id", sa.Integer, primary_key=True, autoincrement=False),
 )
+
+# --- accounts elsewhere ---
+
+# Every SIP account that was ever asked for, written before a SIP system hears of it.
+sip_account: Final = sa.Table(
+    "sip_account",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # made up, and never given again: operation keys begin with it
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("subscriber_id", sa.Integer, nullable=False),
+    sa.Column("install_id", sa.Text, nullable=False),  # empty for the account of all phones of a user
+    sa.Column("system", sa.Text, nullable=False),  # its name in the file of connections
+    sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("username", sa.Text, nullable=False),
+    sa.Column("aliases", sa.Text, nullable=False),  # JSON list: what the system was told last
+    sa.Column("display_name", sa.Text, nullable=False),  # likewise
+    # Sealed, or empty: the one that phones get, the one of before it while it is good, the one that is being set.
+    sa.Column("password", sa.Text, nullable=False),
+    sa.Column("former", sa.Text, nullable=False),
+    sa.Column("coming", sa.Text, nullable=False),
+    # The rotation that is asked for: nothing, with an overlap, or at once.
+    sa.Column("rotating", sa.Text, nullable=False),
+    sa.Column("forgets", sa.Boolean, nullable=False),  # whether the password is kept only till the phone has it
+    sa.Column("rotated_s", sa.Integer, nullable=False),  # the modified_s of answers that have the password
+    sa.Column("former_until_s", sa.Integer, nullable=False),
+    sa.Column("rotate_s", sa.Integer, nullable=False),  # when it is to be rotated next; 0 for never
+    sa.Column("wanted", sa.Text, nullable=False),  # active, disabled or removed
+    sa.Column("version", sa.Integer, nullable=False),  # grows with every wish
+    sa.Column("done", sa.Integer, nullable=False),  # the version of the last wish that came true
+    sa.Column("confirmed", sa.Boolean, nullable=False),  # whether its install was issued
+    sa.Column("leaving_s", sa.Integer, nullable=False),  # when it gives way to one in another system; 0 for never
+    sa.Column("created_s", sa.Integer, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("next_s", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("runner", sa.Text, nullable=False),
+    sa.Column("leased_s", sa.Integer, nullable=False),  # until when the runner has it
+    sa.Index("sip_account_of_owner", "cloud_id", "subscriber_id", "install_id", "system", "domain", unique=True),
+    sa.Index("sip_account_by_address", "system", "domain", "username", unique=True),
+    sa.Index("sip_account_to_do", "next_s", sqlite_where=sa.text("done < version")),
+    sa.Index("sip_account_by_rotation", "rotate_s", sqlite_where=sa.text("rotate_s > 0")),
+    sa.Index("sip_account_overlapping", "former_until_s", sqlite_where=sa.text("former <> ''")),
+)
+
+saga: Final = sa.Table(
+    "saga",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("subscriber_id", sa.Integer, nullable=False),
+    sa.Column("install_id", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),  # JSON of provider.saga.Saga
+    sa.Column("is_over", sa.Boolean, nullable=False),
+    sa.Column("began_s", sa.Integer, nullable=False),
+    sa.Column("next_s", sa.Integer, nullable=False),
+    sa.Column("ended_s", sa.Integer, nullable=False),
+    sa.Column("runner", sa.Text, nullable=False),
+    sa.Column("leased_s", sa.Integer, nullable=False),  # until when the runner has it
+    sa.Index(
+        "one_saga_of_each",
+        "cloud_id",
+        "subscriber_id",
+        "install_id",
+        unique=True,
+        sqlite_where=sa.text("is_over = 0"),
+    ),
+    sa.Index("saga_to_do", "next_s", sqlite_where=sa.text("is_over = 0")),
+    sa.Index("saga_by_end", "ended_s", sqlite_where=sa.text("is_over = 1")),
+)
+
+# --- telephone numbers ---
+
+number_pool: Final = sa.Table(
+    "number_pool",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),  # e164 or extension
+    sa.Column("quarantine_s", sa.Integer, nullable=False),
+)
+
+number_range: Final = sa.Table(
+    "number_range",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("scope", sa.Text, nullable=False),  # as in `number`
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("pool", sa.Text, nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Column("digits", sa.Integer, nullable=False),
+    sa.Column("coming", sa.BigInteger, nullable=False),  # every number below it has been given at some time
+    sa.Index("number_range_by_pool", "cloud_id", "pool"),
+    sa.Index("number_range_by_number", "scope", "digits", "first"),
+)
+
+# A number of which something is known; one that was never used has no row.
+number: Final = sa.Table(
+    "number",
+    metadata,
+    sa.Column("scope", sa.Text, primary_key=True),  # the Cloud ID of an extension; empty for numbers of the whole world
+    sa.Column("number", sa.Text, primary_key=True),
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("pool", sa.Text, nullable=False),
+    sa.Column("used", sa.Text, nullable=False),  # of provider.numbers.Use
+    sa.Column("subscriber_id", sa.Integer, nullable=False),  # 0 for nobody
+    sa.Column("username_key", sa.Text, nullable=False),  # for whom it is pinned
+    sa.Column("attribute", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # of the operation that took it
+    sa.Column("since_s", sa.Integer, nullable=False),
+    sa.Column("until_s", sa.Integer, nullable=False),  # the end of its quarantine
+    sa.Index(
+        "one_number_of_each",
+        "cloud_id",
+        "subscriber_id",
+        "attribute",
+        unique=True,
+        sqlite_where=sa.text("subscriber_id <> 0"),
+        postgresql_where=sa.text("subscriber_id <> 0"),
+    ),
+    sa.Index(
+        "one_number_of_an_operation",
+        "key",
+        unique=True,
+        sqlite_where=sa.text("key <> ''"),
+        postgresql_where=sa.text("key <> ''"),
+    ),
+    sa.Index("number_by_use", "cloud_id", "pool", "used", "until_s"),
+)
+
+# --- who vouches for users ---
+
+# The last good answer of the upstream for each user whom it vouches for.
+vouched: Final = sa.Table(
+    "vouched",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("subscriber_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("upstream", sa.Text, nullable=False),  # its name in the file of connections
+    sa.Column("answer", sa.Text, nullable=False),  # JSON of provider.upstream.Vouched
+    sa.Column("asked_s", sa.Integer, nullable=False),  # when it answered so
+    sa.Column("next_s", sa.Integer, nullable=False),  # when it is to be asked again
+    sa.Column("gone_s", sa.Integer, nullable=False),  # since when it says that there is no such user; 0 while there is
+    sa.Index("vouched_to_ask", "next_s"),
+)
+
+# The newest code that was sent to each address, known only by its keyed hash.
+sign_up_code: Final = sa.Table(
+    "sign_up_code",
+    metadata,
+    sa.Column("cloud_id", sa.Text, primary_key=True),
+    sa.Column("username_key", sa.Text, primary_key=True),
+    sa.Column("code_hash", sa.LargeBinary, nullable=False),
+    sa.Column("expires_s", sa.Integer, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),  # that are left
+    sa.Column("used_by", sa.Text, nullable=False),  # the device that signed in with it, or empty
+    sa.Column("used_s", sa.Integer, nullable=False),
+    sa.Index("sign_up_code_by_end", "expires_s"),
+)

@@ -9,10 +9,10 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from offhook.core.errors import NotFound, Unavailable
+from offhook.core.errors import Conflict, NotFound, Unavailable
 from offhook.provider.ports import Clock
-from offhook.provider.tenant import FormerStatus, Tenant
-from offhook.storage import revisions
+from offhook.provider.tenant import FormerStatus, Sip, Tenant
+from offhook.storage import revisions, sipaccounts
 from offhook.storage.database import Database, compiled
 from offhook.storage.rows import read_tenant
 from offhook.storage.tables import tenant as table
@@ -44,10 +44,16 @@ class TenantStore:
             raise NotFound(f"There is no Cloud ID {cloud_id} here; `offhook tenant create {cloud_id}` makes it.")
         return read_tenant(settings)
 
-    def put(self, tenant: Tenant) -> None:
-        """Keep one, new or changed."""
+    def put(self, tenant: Tenant, *, move: bool = False) -> None:
+        """As the port says."""
         with self._database.begin() as connection:
+            known = find(connection, tenant.cloud_id)
+            before = None if known is None else known.sip
+            if before is not None and not move and (tenant.sip is None or tenant.sip.place != before.place):
+                _refuse_to_move(tenant.cloud_id, before, sipaccounts.alive(connection, tenant.cloud_id))
             put(connection, tenant, self._clock.now_s())
+            if tenant.sip != before:
+                sipaccounts.change_place(connection, tenant.cloud_id, before, tenant.sip, self._clock.now_s())
 
     def all(self) -> list[Tenant]:
         """All of them, by Cloud ID."""
@@ -96,6 +102,14 @@ def put(connection: sa.Connection, tenant: Tenant, now_s: int, policy: int | Non
         "modified_s": modified_s,
     }
     connection.execute(_PUT, row)
+
+
+def _refuse_to_move(cloud_id: str, before: Sip, count: int) -> None:
+    if count:
+        raise Conflict(
+            f"{cloud_id} has {count:,} SIP accounts at {before.system} ({before.domain}, {before.accounts}). "
+            f"With --move-sip-accounts they are given up, {before.overlap_s:,} s after users got others."
+        )
 
 
 def _former_statuses(known: Tenant, tenant: Tenant, modified_s: int) -> tuple[FormerStatus, ...]:

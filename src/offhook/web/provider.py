@@ -9,12 +9,20 @@ from typing import Final
 
 from offhook.core import accountxml
 from offhook.core.errors import Invalid
-from offhook.provider.definitions import ACCOUNT_PATH, GLOBAL_PATH, NAMED_ACCOUNT_PATH, NAMED_GLOBAL_PATH
+from offhook.provider.definitions import (
+    ACCOUNT_PATH,
+    GLOBAL_PATH,
+    NAMED_ACCOUNT_PATH,
+    NAMED_GLOBAL_PATH,
+    NAMED_SIGN_UP_PATH,
+    SIGN_UP_PATH,
+)
 from offhook.provider.request import SignInRequest
 from offhook.provider.signin import SignIn
 from offhook.provider.tenant import Names
 from offhook.provider.validators import Validators
 from offhook.web import dates, parameters
+from offhook.web.app import error_answer
 from offhook.web.events import Events
 from offhook.web.http import Answer, Call, Handler
 from offhook.web.outcomes import Outcomes
@@ -40,6 +48,8 @@ def endpoints(
         GLOBAL_PATH: face.common,
         NAMED_ACCOUNT_PATH: face.account,
         NAMED_GLOBAL_PATH: face.common,
+        SIGN_UP_PATH: face.sign_up,
+        NAMED_SIGN_UP_PATH: face.sign_up,
     }
 
 
@@ -58,6 +68,16 @@ class _Face:
     async def common(self, call: Call) -> Answer:
         """The global part for one user."""
         return await self._answer(call, self._common)
+
+    async def sign_up(self, call: Call) -> Answer:
+        """A code for whoever has none yet; nothing that only looks has one sent."""
+        if call.method != "POST":
+            return error_answer(405, "This address takes POST.", {"Allow": "POST"})
+        return await self._answer(call, self._code)
+
+    async def _code(self, request: SignInRequest) -> Answer:
+        said = await self._sign_in.ask_for_code(request)
+        return error_answer(202, said)
 
     async def _account(self, request: SignInRequest) -> Answer:
         issued = await self._sign_in.account(request)

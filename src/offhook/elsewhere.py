@@ -1,0 +1,141 @@
+"""Joins what users have in other systems and from pools: SIP accounts, numbers, hooks, the sagas that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from offhook.connections import Connections
+from offhook.identity.sources import open_upstream
+from offhook.outgoing.hook import WebhookCodes, WebhookHook
+from offhook.outgoing.webhook import Webhook
+from offhook.provider.beside import Beside
+from offhook.provider.chores import Chore
+from offhook.provider.directory import Directory
+from offhook.provider.doctor import Check, Doctor
+from offhook.provider.knownlines import KnownLines
+from offhook.provider.limits import Attempts
+from offhook.provider.making import Making, Pace
+from offhook.provider.numberdoctor import NumberCheck, OnboardingCheck
+from offhook.provider.numbering import Numbering
+from offhook.provider.passwords import hash_password
+from offhook.provider.ports import Chance, Clock, SubscriberStore, TenantStore
+from offhook.provider.reception import Reception
+from offhook.provider.saga import Activate, CallHook, Enter, MakeSip, TakeNumber
+from offhook.provider.sagas import Doers, Sagas
+from offhook.provider.sealing import KeyedHash, Sealer
+from offhook.provider.signup import Sender, SignUps
+from offhook.provider.sipdoctor import LineCheck, SagaCheck
+from offhook.provider.siplines import Settling, SipLines
+from offhook.provider.sipsteps import SipStep
+from offhook.provider.thingsteps import HookStep, NumberStep
+from offhook.provider.upstream import Upstream
+from offhook.provider.usersteps import ActivateStep, EnterStep
+from offhook.provider.vouchers import Refresh, Vouchers
+from offhook.provider.vouching import Vouching
+from offhook.sip.systems import open_system
+from offhook.storage.codes import Codes
+from offhook.storage.database import Database
+from offhook.storage.numbers import NumberStore
+from offhook.storage.sagas import PendingUsers, SagaStore
+from offhook.storage.sipaccounts import SipRegister
+from offhook.storage.subscribers import SubscriberStore as Subscribers
+from offhook.storage.vouchers import VoucherStore
+
+
+class Elsewhere:
+    """The parts of one installation that know of other systems. Nothing is connected before it is needed."""
+
+    def __init__(
+        self,
+        database: Database,
+        connections: Connections,
+        *,
+        subscribers: SubscriberStore,
+        tenants: TenantStore,
+        sealer: Sealer,
+        chance: Chance,
+        clock: Clock,
+    ) -> None:
+        self.connections = connections
+        self._database, self._subscribers, self._tenants, self._clock = database, subscribers, tenants, clock
+        self._sealer, self._chance = sealer, chance
+        # A source of users joins here by its name in the file of connections.
+        self.upstreams: dict[str, Upstream] = {
+            name: open_upstream(settings) for name, settings in connections.upstream.items()
+        }
+        self.hooks = {name: WebhookHook(Webhook(settings)) for name, settings in connections.hook.items()}
+        # Whoever sends codes, by the name of a hook; that of mail is empty.
+        self.senders: dict[str, Sender] = {
+            name: WebhookCodes(Webhook(settings)) for name, settings in connections.hook.items()
+        }
+        self.vouch_store = VoucherStore(database)
+        self.vouchers = Vouchers(self.vouch_store, lambda author: Subscribers(database, author), clock)
+        directory = Directory(subscribers, tenants, sealer, hash_password, chance, clock)
+        self.numbering = Numbering(NumberStore(database), tenants, subscribers, directory, clock)
+        self.onboarding = OnboardingCheck(
+            tenants, self.numbering, hooks=self.hooks, upstreams=self.upstreams, senders=self.senders
+        )
+        self.register = SipRegister(database)
+        self.systems = {
+            name: open_system(settings, KnownLines(self.register, name, sealer))
+            for name, settings in connections.sip.items()
+        }
+        self.lines = SipLines(register=self.register, systems=self.systems, sealer=sealer, chance=chance, clock=clock)
+        self.sagas = Sagas(store=SagaStore(database), doers=self.doers(), clock=clock, chance=chance)
+        self.beside = Beside()
+
+    def doers(self) -> Doers:
+        """Who does which kind of step; a new kind is one class, and one name here."""
+        users = PendingUsers(self._database)
+        return {
+            Enter: EnterStep(users, self._clock),
+            MakeSip: SipStep(self.lines, self._subscribers, self._tenants),
+            TakeNumber: NumberStep(self.numbering.store, self._clock),
+            CallHook: HookStep(self.hooks.get, self._subscribers),
+            Activate: ActivateStep(users, self._clock),
+        }
+
+    def chores(self) -> Mapping[str, Chore]:
+        """What a server does beside requests; a new chore is one class, and one name here."""
+        refresh = Refresh(self.vouch_store, self.vouchers, self._tenants, self.upstreams.get, self._clock)
+        settling = Settling(self.lines, self._clock)
+        return {"sip": self.lines, "settling": settling, "sagas": self.sagas, "vouchers": refresh}
+
+    def checks(self) -> Mapping[str, Check]:
+        """What the doctor looks at; a new check is one class, and one name here."""
+        return {
+            "sip": LineCheck(self.lines, self._clock),
+            "sagas": SagaCheck(self.sagas, self._clock),
+            "numbers": NumberCheck(self.numbering, self.sagas.store),
+            "onboarding": self.onboarding,
+        }
+
+    def reception(
+        self,
+        attempts: Attempts,
+        tokens: KeyedHash,
+        noted: Callable[[str], None],
+        *,
+        seconds: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> Reception:
+        """Whoever decides who comes in the first time; `noted` is told of codes that could not be sent."""
+        pace = Pace(seconds=seconds, sleep=sleep, aside=self.beside)
+        return Reception(
+            making=Making(self.sagas, self._sealer, self._clock, self._chance, pace),
+            vouching=Vouching(self.upstreams.get, attempts, self._clock, self._chance),
+            vouchers=self.vouchers,
+            sign_ups=SignUps(
+                codes=Codes(self._database),
+                senders=self.senders.get,
+                tokens=tokens,
+                clock=self._clock,
+                chance=self._chance,
+                noted=noted,
+            ),
+            pace=pace,
+        )
+
+    def doctor(self) -> Doctor:
+        """Finds what differs, and mends it."""
+        return Doctor(self.checks())

@@ -1,0 +1,188 @@
+"""Many sign-ins at the same moment, two servers on one database, and what must never be written down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlencode
+
+import msgspec
+import pytest
+
+from offhook.core.errors import OffhookError, Refused
+from offhook.provider.beside import Beside
+from offhook.provider.chores import Rounds
+from offhook.provider.doctor import Doctor
+from offhook.provider.limits import Limits, Rate
+from offhook.provider.lineatsignin import LineAtSignIn
+from offhook.provider.sipdoctor import LineCheck
+from offhook.provider.siplines import SipLines
+from offhook.provider.siprotation import SipRotation
+from offhook.provider.tenant import PerWhom
+from offhook.storage.sipaccounts import SipRegister
+from offhook.web.http import Answer, Call
+from tests.world_provider import CLIENT, Phone, Provider
+from tests.world_sip import SIP, SipWorld
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Iterator[Provider]:
+    rate = Rate(burst=1000, every_s=1)
+    with closing(Provider(tmp_path, waiting=1000, limits=Limits(rate, rate, rate))) as provider:
+        yield provider
+
+
+def test_200_sign_ins_at_once_make_one_account(provider: Provider) -> None:
+    """However slow the SIP system is; and each phone is told what works."""
+    world = SipWorld(provider)
+    world.trouble.before = lambda what: time.sleep(0.2) if what.startswith("sip.") else None
+    provider.has_user("johndow@EXAMPLE")
+    beside = Beside()
+    provider.sign_in._lines = LineAtSignIn(world.lines, aside=beside, sleep=asyncio.sleep, seconds=time.monotonic)
+    query = urlencode({"cloud_id": "EXAMPLE", "cloud_username": "johndow", "cloud_password": "12345678"})
+
+    async def all_at_once() -> list[Answer]:
+        handler = provider.handlers["/prov"]
+        return await asyncio.gather(*(handler(Call("GET", "/prov", query, client=CLIENT)) for _ in range(200)))
+
+    answers = provider.loop.run(all_at_once())
+    beside.close()
+
+    assert world.system.made == 1
+    assert [what for what, _ in world.system.asked] == ["ensure"]
+    assert len(world.entries()) == 1
+    phones = [Phone(provider, "EXAMPLE", answer) for answer in answers if answer.status == 200]
+    assert len(phones) == 200
+    assert len({phone.account["password"] for phone in phones}) == 1
+    assert world.system.registers(phones[0].account["username"], SIP.domain, phones[0].account["password"])
+
+
+def test_two_servers_make_one_account(provider: Provider) -> None:
+    """Each with threads of its own, on one database: the lease lets one of them act at a time."""
+    world = SipWorld(provider)
+    provider.has_user("johndow@EXAMPLE")
+    user = world.user()
+    servers = [
+        SipLines(
+            register=SipRegister(provider.database),
+            systems={"berlin": world.system},
+            sealer=provider.sealer,
+            chance=provider.dice,
+            clock=provider.clock,
+        )
+        for _ in range(2)
+    ]
+    world.trouble.before = lambda what: time.sleep(0.05)
+
+    def makes(number: int) -> str:
+        for _ in range(200):
+            try:
+                return servers[number % 2].make(world.tenant, user, "").address.username
+            except OffhookError:
+                time.sleep(0.02)
+        raise AssertionError("it was never ready")
+
+    with ThreadPoolExecutor(16) as pool:
+        names = set(pool.map(makes, range(40)))
+
+    assert len(names) == world.system.made == len(world.entries()) == 1
+
+
+def test_rounds_do_what_is_due_and_go_on_after_a_fault(provider: Provider) -> None:
+    """A bug of ours is noted without anything that it said, and keeps nothing else waiting."""
+    world, noted = SipWorld(provider), list[tuple[str, str]]()
+
+    class Broken:
+        def due(self, most: int) -> list[str]:
+            return ["one"]
+
+        def do(self, name: str) -> object:
+            raise KeyError("the secret")
+
+    provider.has_user("johndow@EXAMPLE")
+    world.lines.ask_for(SIP, world.user(), "")
+    rounds = Rounds({"broken": Broken(), "sip": world.lines}, lambda kind, why: noted.append((kind, why)))
+    for future in rounds.go():
+        future.exception()
+    rounds.close()
+
+    assert len(world.system.accounts) == 1
+    assert noted == [("broken", "a bug: KeyError")]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_no_sip_password_is_written_down(provider: Provider, caplog: pytest.LogCaptureFixture, keep: bool) -> None:
+    """Through a whole life, with refusals and rotations: not in the database, its journal, logs, findings or errors."""
+    caplog.set_level(logging.DEBUG)
+    world = SipWorld(provider, msgspec.structs.replace(SIP, accounts=PerWhom.INSTALL, keep_passwords=keep))
+    provider.has_user("johndow@EXAMPLE")
+    said: list[str] = []
+
+    def refuses(what: str) -> None:
+        if what == "sip.rotate":
+            raise Refused("No.")
+
+    phone = provider.phone()
+    rotation = SipRotation(world.register, provider.subscribers, provider.tenants, provider.clock)
+    world.trouble.before = refuses
+    rotation.of_user("EXAMPLE", "johndow", at_once=True)
+    world.works(1)
+    said += [f"{one}" for one in Doctor({"sip": LineCheck(world.lines, provider.clock)}).examine()]
+    world.trouble.over()
+    provider.clock.time_s += 4000
+    world.works(2)
+    phone.asks()
+    phone.asks()
+    world.works(2)
+    provider.suspend(world.user())
+    world.works(1)
+    said += [repr(entry) for entry in world.entries()] + [repr(one) for one in world.system.meant]
+    said += [repr(account) for account in world.system.accounts.values()] + [repr(provider.noted.events), caplog.text]
+
+    used = set(world.system.secrets)
+    used |= {phone.account["password"], phone.account["cloud_password"], "12345678"}
+    files = b"".join(path.read_bytes() for path in provider.database.path.parent.iterdir() if path.is_file())
+    assert len(used) >= 5
+    assert said
+    assert [secret for secret in used if re.search(re.escape(secret), " ".join(said), re.IGNORECASE)] == []
+    assert [secret for secret in used if secret.encode().lower() in files.lower()] == []
+
+
+def test_a_304_reads_one_row_with_a_sip_account_too(provider: Provider) -> None:
+    """One query, nothing is opened, nothing is written, and no SIP system is asked."""
+    world = SipWorld(provider)
+    provider.has_user("johndow@EXAMPLE")
+    phone = provider.phone()
+    phone.asks()
+    statements: list[str] = []
+    asked = len(world.system.asked)
+    for connection in (provider.database.reader, provider.database._writer):
+        connection.set_trace_callback(statements.append)
+    provider.composer.sealer._ciphers.clear()
+
+    assert phone.asks().status == 304
+
+    assert len(statements) == 1
+    assert len(world.system.asked) == asked
+    for connection in (provider.database.reader, provider.database._writer):
+        connection.set_trace_callback(None)
+
+
+def test_the_register_is_found_by_indices(provider: Provider) -> None:
+    """What is looked for each second costs nothing while nothing is due."""
+    with closing(sqlite3.connect(provider.database.path)) as connection:
+        for table, where, order in (
+            ("sip_account", "done < version AND (runner = '' OR leased_s <= 5) AND next_s <= 5", "next_s"),
+            ("saga", "is_over = 0 AND (runner = '' OR leased_s <= 5) AND next_s <= 5", "next_s"),
+        ):
+            plan = connection.execute(
+                f"EXPLAIN QUERY PLAN SELECT id FROM {table} WHERE {where} ORDER BY {order}"
+            ).fetchall()
+            assert [step[3].split(" (")[0] for step in plan] == [f"SEARCH {table} USING INDEX {table}_to_do"]
