@@ -19,9 +19,7 @@ from offhook.identity import shacrypt
 MAX_HASH: Final = 1000
 MAX_ROUNDS: Final = 10_000_000
 # Where nobody has been found yet: of 128 random bits that nobody knows, of the usual effort.
-NOBODYS: Final = (
-    "$argon2id$v=19$m=19456,t=2,p=1$aM0x2ukZQ7g9pfDccWg8IA$v1+HBOVNS9Y4sq0qhq8Jn52SBCJb6XtD02AiAa5wFHU"
-)
+NOBODYS: Final = "$argon2id$v=19$m=19456,t=2,p=1$aM0x2ukZQ7g9pfDccWg8IA$v1+HBOVNS9Y4sq0qhq8Jn52SBCJb6XtD02AiAa5wFHU"
 _BCRYPT_BYTES: Final = 72
 _PBKDF2: Final = re.compile(r"pbkdf2_(sha1|sha256|sha512)\$([0-9]{1,9})\$([^$]+)\$([A-Za-z0-9+/=]+)")
 _SALTED: Final = re.compile(r"\{SSHA(|256|512)\}([A-Za-z0-9+/=]+)")
