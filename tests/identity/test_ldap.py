@@ -236,6 +236,7 @@ def test_groups_come_from_where_the_operator_says(slapd: Slapd) -> None:
         ({"base": f"ou=nowhere,{BASE}"}, "There is no base"),
         ({"only": "(objectClass=device)", "base": PEOPLE}, "Nobody under"),
         ({"ca_file": "/nowhere/ca.pem"}, "ca_file"),
+        ({"ca_file": __file__}, "ca_file"),
     ],
 )
 def test_what_is_wrong_is_said(slapd: Slapd, further: dict[str, object], said: str) -> None:
@@ -259,6 +260,27 @@ def test_a_refused_service_is_not_asked_again_elsewhere(slapd: Slapd) -> None:
         Ldap(directory(slapd, servers=servers, bind_password=Secret("wrong"))).vouch("ann", Secret("x"))
 
     assert slapd.binds(SERVICE) == before + 1
+
+
+@pytest.mark.parametrize("starts", ["  bind as cn=offhook", "ldaps"])
+def test_a_server_that_stops_meanwhile_says_nothing(
+    mortal_slapd: tuple[Slapd, subprocess.Popen[bytes]], starts: str
+) -> None:
+    """At whichever step."""
+    slapd, process = mortal_slapd
+
+    def stop(step: str) -> None:
+        if step.startswith(starts):
+            process.send_signal(19)
+
+    upstream = Ldap(directory(slapd, timeout_s=0.5), stop)
+    with pytest.raises(Unavailable):
+        upstream.vouch("ann", Secret("ann-right"))
+    process.send_signal(18)
+    (fault,) = upstream.faults()
+    process.send_signal(18)
+
+    assert "does not answer" in fault
 
 
 def test_referrals_are_not_followed(mortal_slapd: tuple[Slapd, subprocess.Popen[bytes]]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,50 @@ def test_postgresql_does_not_wait_for_ever(people_postgres: str) -> None:
     assert time.monotonic() - began < 3
 
 
+@contextmanager
+def hanging(port: int) -> Iterator[int]:
+    """The way to a server, where nothing comes through any more once users are asked for."""
+    ended = threading.Event()
+
+    def carry(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while read := source.recv(65536):
+                if b"FROM users" in read:
+                    ended.wait(10)
+                sink.sendall(read)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            client, _ = listening.accept()
+            with client, socket.create_connection(("127.0.0.1", port)) as server:
+                back = threading.Thread(target=carry, args=(server, client))
+                back.start()
+                carry(client, server)
+                with suppress(OSError):
+                    server.shutdown(socket.SHUT_RDWR)
+                back.join()
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        yield listening.getsockname()[1]
+        ended.set()
+        serving.join()
+
+
+@pytest.mark.postgres
+def test_a_server_that_hangs_is_left(postgres: Postgres, people_postgres: str) -> None:
+    """Although it took the connection and the question."""
+    with hanging(postgres.port) as port:
+        url = people_postgres.replace(f":{postgres.port}/", f":{port}/")
+        began = time.monotonic()
+
+        with pytest.raises(Unavailable):
+            Sql(database(url, timeout_s=0.3)).vouch("ann", RIGHT)
+
+        assert time.monotonic() - began < 3
+
+
 def test_sqlite_does_not_wait_for_ever(file: str) -> None:
     """Nor does a file."""
     began = time.monotonic()
@@ -123,6 +170,23 @@ def test_what_cannot_be_checked_is_not_wrong(file: str, tmp_path: Path, change: 
 
     with pytest.raises(Untold):
         Sql(database(file)).vouch("ann@example.com" if "login" in change else "ann", RIGHT)
+
+
+def test_a_column_that_is_not_there_says_nothing(file: str) -> None:
+    """Nobody is told that their password is wrong, when it is the operator who mistyped."""
+    with pytest.raises(Unavailable):
+        Sql(database(file, password="secret")).vouch("ann", RIGHT)
+
+
+def test_hashes_may_be_bytes(file: str, tmp_path: Path) -> None:
+    """Some databases give them so."""
+    with closing(sqlite3.connect(tmp_path / "people.sqlite3")) as connection, connection:
+        connection.execute("UPDATE users SET hash = CAST(hash AS BLOB), mail = x'00ff'")
+
+    found = Sql(database(file)).vouch("ann", RIGHT)
+
+    assert found is not None
+    assert found.attributes == {}
 
 
 def test_who_has_no_password_there_has_none(file: str, tmp_path: Path) -> None:

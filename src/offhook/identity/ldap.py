@@ -79,6 +79,8 @@ class Ldap:
                 if self._settings.direct and not self._settings.bind_name:
                     return ()
                 answer = link.search(self._settings.base, self._settings.only, (), scope=ldap3.SUBTREE, most=1)
+        except Unreachable as error:
+            return (f"The directory does not answer a search: {error}.",)
         except OffhookError as error:
             return (error.text,)
         if answer.code == _NO_OBJECT:

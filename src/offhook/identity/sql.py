@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -99,7 +102,10 @@ class Sql:
         return dict(rows[0]) if rows else None
 
     def _fits(self, row: Row | None, typed: str) -> bool:
-        stored = None if row is None else row.get(self._settings.password)
+        if row is not None and self._settings.password not in row:
+            self._told(f"  the query gives no column {self._settings.password}")
+            raise Unavailable(DOWN)
+        stored = None if row is None else row[self._settings.password]
         if isinstance(stored, memoryview | bytes):
             stored = bytes(stored).decode(errors="replace")
         if not isinstance(stored, str) or not stored:
@@ -136,7 +142,7 @@ class Sql:
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
         try:
-            with self._engine.connect() as connection:
+            with self._engine.connect() as connection, _ending(connection, self._settings.timeout_s):
                 yield connection
         except sa.exc.DataError:
             # What was typed is nothing that this database can compare: then it has nobody of that name either.
@@ -155,17 +161,41 @@ def _engine(settings: Settings) -> sa.Engine:
             "sqlite://", creator=lambda: _connect(path, timeout_s), hide_parameters=True, poolclass=sa.pool.NullPool
         )
     options = f"-c statement_timeout={int(timeout_s * 1000)} -c default_transaction_read_only=on"
+    # A connection for each question: one that was kept could be dead, and to find that out has no end in time.
     return sa.create_engine(
         url,
         # The library itself cannot wait for less than two seconds.
         connect_args={"connect_timeout": max(int(timeout_s), 2), "options": options},
         hide_parameters=True,
-        pool_pre_ping=True,
-        pool_size=settings.at_once,
-        max_overflow=0,
-        pool_timeout=timeout_s,
-        pool_recycle=300,
+        poolclass=sa.pool.NullPool,
     )
+
+
+@contextmanager
+def _ending(connection: sa.Connection, timeout_s: float) -> Iterator[None]:
+    """Hang up when the time is over: PostgreSQL's library would wait for a server that hangs for as long as that does.
+
+    What hangs up is a second handle of the same socket, so that it can never be somebody else's.
+    """
+    link = getattr(connection.connection.dbapi_connection, "pgconn", None)
+    if link is None:
+        yield
+        return
+    with socket.socket(fileno=os.dup(link.socket)) as handle:
+        timer = threading.Timer(timeout_s, _hang_up, (handle,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def _hang_up(handle: socket.socket) -> None:
+    # The other side may have done so already.
+    with suppress(OSError):
+        handle.shutdown(socket.SHUT_RDWR)
 
 
 def _connect(path: str, timeout_s: float) -> sqlite3.Connection:
