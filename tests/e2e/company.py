@@ -1,4 +1,4 @@
-"""A telephone company on this machine: a data folder that is served by a process, and phones that are processes, too."""
+"""A telephone company on this machine: a data folder that a process serves, and phones that are processes, too."""
 
 from __future__ import annotations
 
@@ -110,7 +110,6 @@ class Company:
         if answer.status_code != 200:
             self.evidence.text(f"the answer {answer.status_code} of {path}", f"{answer.headers} {answer.text}")
         return answer
-
 
     def settles(self) -> None:
         """What time alone changes comes about at once: a chore that any server of the folder may do, else in 30 s."""

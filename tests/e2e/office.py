@@ -15,7 +15,9 @@ PASSWORDS: Final = {"ann": 'pä$$ "word"&<x>/+% 42', "bob": "bob's own; secret =
 class Office:
     """One Cloud ID. `accounts` is per-user or per-install; `name` tells the offices of several tests apart."""
 
-    def __init__(self, company: Company, kamailio: Kamailio, transport: str, accounts: str, name: str = "CALLS") -> None:
+    def __init__(
+        self, company: Company, kamailio: Kamailio, transport: str, accounts: str, name: str = "CALLS"
+    ) -> None:
         self.company, self.kamailio, self.transport = company, kamailio, transport
         self.cloud_id = f"{name}{transport.upper()}{accounts[4:].upper()}"
         self.domain = f"{self.cloud_id.lower()}.example.com"
