@@ -11,6 +11,7 @@ from offhook.core.secret import Secret
 from offhook.provider.directory import Directory
 from offhook.provider.doctor import Doctor
 from offhook.provider.hooks import Wish
+from offhook.provider.invitations import Invitations, Invited
 from offhook.provider.limits import Attempts, Limits
 from offhook.provider.lineatsignin import LineAtSignIn
 from offhook.provider.making import Making, Pace
@@ -33,6 +34,7 @@ from offhook.provider.usersteps import ActivateStep, EnterStep
 from offhook.provider.vouchers import Refresh, Vouchers
 from offhook.provider.vouching import Vouching
 from offhook.storage.codes import Codes
+from offhook.storage.invitations import InvitationStore
 from offhook.storage.numbers import NumberStore
 from offhook.storage.sagas import PendingUsers, SagaStore
 from offhook.storage.sipaccounts import SipRegister
@@ -159,7 +161,19 @@ class Onboarding(Provider):
             chance=self.dice,
             noted=self.told.append,
         )
+        self.invitation_store = InvitationStore(self.database)
+        self.invitations = Invitations(
+            store=self.invitation_store,
+            subscribers=self.subscribers,
+            tenants=self.tenants,
+            tokens=self.tokens,
+            sealer=self.sealer,
+            chance=self.dice,
+            clock=self.clock,
+            has_mail=True,
+        )
         reception = Reception(
+            invited=Invited(self.invitation_store, self.tokens, self.clock),
             making=Making(self.sagas, self.sealer, self.clock, self.dice, pace),
             vouching=self.vouching,
             vouchers=self.vouchers,

@@ -1,5 +1,7 @@
 """The file of connections: SIP systems, upstreams, hooks and the mail server of one installation, each under a name.
 
+public_url = "https://prov.example.net"
+
 [sip.berlin]
 kind = "kamailio"
 database = "postgresql+psycopg://offhook:secret@127.0.0.1/kamailio"
@@ -25,15 +27,20 @@ from offhook.sip.settings import AnySystem
 FILE: Final = "connections.toml"
 MAX_BYTES: Final = 256 * 1024
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_URL: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 
 
 class Connections(Discreet, frozen=True, forbid_unknown_fields=True):
-    """What this installation is connected with; settings of a Cloud ID speak of it by name."""
+    """What this installation is connected with; settings of a Cloud ID speak of it by name.
+
+    `public_url` is how phones and browsers reach the provider service, for links in mails and on paper.
+    """
 
     sip: Mapping[str, AnySystem] = {}
     upstream: Mapping[str, AnyUpstream] = {}
     hook: Mapping[str, webhook.Settings] = {}
     mail: Smtp | None = None
+    public_url: str = ""
 
     def __str__(self) -> str:
         return ", ".join((*self.sip, *self.upstream, *self.hook)) or "none"
@@ -63,6 +70,8 @@ def loads(text: bytes, place: str) -> Connections:
     for name in (*found.sip, *found.upstream, *found.hook):
         if not _NAME.fullmatch(name):
             raise Invalid.at(place, f"{name[:40]!r} is no name: it has 1 to 32 of a-z, 0-9 and -")
+    if found.public_url and not _URL.fullmatch(found.public_url):
+        raise Invalid.at(place, "public_url is not of the form https://prov.example.net, perhaps with a path")
     return found
 
 

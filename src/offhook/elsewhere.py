@@ -6,12 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from offhook.connections import Connections
 from offhook.identity.sources import open_upstream
+from offhook.mail.letters import Letters
+from offhook.mail.smtp import SmtpMailer
 from offhook.outgoing.hook import WebhookCodes, WebhookHook
 from offhook.outgoing.webhook import Webhook
 from offhook.provider.beside import Beside
 from offhook.provider.chores import Chore
 from offhook.provider.directory import Directory
 from offhook.provider.doctor import Check, Doctor
+from offhook.provider.invitations import Invitations, Invited
 from offhook.provider.knownlines import KnownLines
 from offhook.provider.limits import Attempts
 from offhook.provider.making import Making, Pace
@@ -19,6 +22,7 @@ from offhook.provider.numberdoctor import NumberCheck, OnboardingCheck
 from offhook.provider.numbering import Numbering
 from offhook.provider.passwords import hash_password
 from offhook.provider.ports import Chance, Clock, SubscriberStore, TenantStore
+from offhook.provider.posting import Deliveries, MailedCodes, Post
 from offhook.provider.reception import Reception
 from offhook.provider.saga import Activate, CallHook, Enter, MakeSip, TakeNumber
 from offhook.provider.sagas import Doers, Sagas
@@ -32,9 +36,11 @@ from offhook.provider.upstream import Upstream
 from offhook.provider.usersteps import ActivateStep, EnterStep
 from offhook.provider.vouchers import Refresh, Vouchers
 from offhook.provider.vouching import Vouching
+from offhook.provider.wordings import Wordings
 from offhook.sip.systems import open_system
 from offhook.storage.codes import Codes
 from offhook.storage.database import Database
+from offhook.storage.invitations import InvitationStore
 from offhook.storage.numbers import NumberStore
 from offhook.storage.sagas import PendingUsers, SagaStore
 from offhook.storage.sipaccounts import SipRegister
@@ -55,8 +61,12 @@ class Elsewhere:
         sealer: Sealer,
         chance: Chance,
         clock: Clock,
+        tokens: KeyedHash,
+        app_name: Callable[[str], str],
     ) -> None:
         self.connections = connections
+        # Where it is not said there, a server knows how phones reach it.
+        self.public_url = connections.public_url
         self._database, self._subscribers, self._tenants, self._clock = database, subscribers, tenants, clock
         self._sealer, self._chance = sealer, chance
         self.upstreams: dict[str, Upstream] = {
@@ -67,6 +77,22 @@ class Elsewhere:
         self.senders: dict[str, Sender] = {
             name: WebhookCodes(Webhook(settings)) for name, settings in connections.hook.items()
         }
+        self.wordings, self.letters = Wordings(tenants, app_name), Letters()
+        self.mailer = SmtpMailer(connections.mail) if connections.mail is not None else None
+        if self.mailer is not None:
+            self.senders[""] = MailedCodes(self.mailer, self.letters, self.wordings, tenants)
+        self.invitation_store = InvitationStore(database)
+        self.invited = Invited(self.invitation_store, tokens, clock)
+        self.invitations = Invitations(
+            store=self.invitation_store,
+            subscribers=subscribers,
+            tenants=tenants,
+            tokens=tokens,
+            sealer=sealer,
+            chance=chance,
+            clock=clock,
+            has_mail=self.mailer is not None,
+        )
         self.vouch_store = VoucherStore(database)
         self.vouchers = Vouchers(self.vouch_store, lambda author: Subscribers(database, author), clock)
         directory = Directory(subscribers, tenants, sealer, hash_password, chance, clock)
@@ -98,7 +124,30 @@ class Elsewhere:
         """What a server does beside requests; a new chore is one class, and one name here."""
         refresh = Refresh(self.vouch_store, self.vouchers, self._tenants, self.upstreams.get, self._clock)
         settling = Settling(self.lines, self._clock)
-        return {"sip": self.lines, "settling": settling, "sagas": self.sagas, "vouchers": refresh}
+        chores: dict[str, Chore] = {
+            "sip": self.lines,
+            "settling": settling,
+            "sagas": self.sagas,
+            "vouchers": refresh,
+        }
+        if (post := self.post()) is not None:
+            chores["mail"] = Deliveries(post, self._clock)
+        return chores
+
+    def post(self) -> Post | None:
+        """Whoever sends the mails of invitations; nobody where there is no mail server."""
+        if self.mailer is None:
+            return None
+        return Post(
+            store=self.invitation_store,
+            mailer=self.mailer,
+            letters=self.letters,
+            wordings=self.wordings,
+            sealer=self._sealer,
+            clock=self._clock,
+            chance=self._chance,
+            public_url=lambda: self.public_url,
+        )
 
     def checks(self) -> Mapping[str, Check]:
         """What the doctor looks at; a new check is one class, and one name here."""
@@ -124,6 +173,7 @@ class Elsewhere:
             making=Making(self.sagas, self._sealer, self._clock, self._chance, pace),
             vouching=Vouching(self.upstreams.get, attempts, self._clock, self._chance),
             vouchers=self.vouchers,
+            invited=self.invited,
             sign_ups=SignUps(
                 codes=Codes(self._database),
                 senders=self.senders.get,

@@ -21,7 +21,7 @@ from offhook.elsewhere import Elsewhere
 from offhook.portal import base as portal_base
 from offhook.portal.app import App, value
 from offhook.portal.catalogue import Portal
-from offhook.portal.published import Aside, Published
+from offhook.portal.published import Published
 from offhook.portal.versions import State
 from offhook.provider import template
 from offhook.provider.authenticity import Authenticity
@@ -68,7 +68,7 @@ from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.tenants import ServedTenants, TenantStore
 from offhook.storage.themes import ThemeStore
-from offhook.web import again, portal, provider
+from offhook.web import again, invitations, portal, provider
 from offhook.web.app import application
 from offhook.web.beside import beside
 from offhook.web.events import EventLog, Events, Field
@@ -101,14 +101,13 @@ class SystemChance:
 
 
 class World(NamedTuple):
-    """What acts in time: a clock that never goes back, waiting, and work beside the event loop.
+    """What acts in time: a clock that never goes back, and waiting.
 
-    With an inline database and a world of its own, a simulation runs the handlers in one thread and without a loop.
+    With an inline database, a world of its own and a loop without threads, a simulation runs the handlers in one.
     """
 
     seconds: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    aside: Aside = asyncio.to_thread
 
 
 class Parts:
@@ -147,7 +146,16 @@ class Parts:
             sealer=self.sealer,
             chance=self.chance,
             clock=self.clock,
+            tokens=self.tokens,
+            app_name=self.app_name,
         )
+
+    def app_name(self, cloud_id: str) -> str:
+        """How the portal calls an app; nothing when it does not have it."""
+        try:
+            return self.portal.show(cloud_id, State.LIVE).app.name
+        except NotFound:
+            return ""
 
     def definitions(self, cloud_id: str, public_url: str) -> Mapping[str, str]:
         """Our own web service definitions for a Cloud ID, also for one that has no tenant here yet."""
@@ -178,7 +186,7 @@ class Desk:
         self.guarding = Guarding(
             GuardStore(parts.database, parts.author), parts.subscribers, parts.tenants, parts.clock
         )
-        self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock)
+        self.policies = Policies(parts.policies, parts.tenants, Bases(parts), parts.clock, self.directory.columns)
         population = PopulationStore(parts.database)
         self.releases = Releases(
             store=ReleaseStore(parts.database, parts.clock),
@@ -202,6 +210,7 @@ class Desk:
         self.keyring = Keyring(parts.key_file, SealedTexts(parts.database), parts.sealer, parts.clock)
         self.rotation = SipRotation(parts.elsewhere.register, parts.subscribers, parts.tenants, parts.clock)
         self.numbering, self.onboarding, self.clock = parts.elsewhere.numbering, parts.elsewhere.onboarding, parts.clock
+        self.invitations, self.elsewhere = parts.elsewhere.invitations, parts.elsewhere
         self.explain = Explain(
             subscribers=parts.subscribers,
             tenants=parts.tenants,
@@ -301,6 +310,7 @@ def service(
         if "provider" in rooms:
             stack.enter_context(guarding(Desk(parts).rollouts, log))
         stack.callback(parts.elsewhere.beside.close)
+        parts.elsewhere.public_url = parts.elsewhere.public_url or serving.public_url
         chores = {**parts.elsewhere.chores(), "keys": Reloading(parts.sealer, parts.clock)}
         stack.enter_context(rounds(chores, lambda chore, why: log("chore.failed", chore=chore, reason=why)))
         handlers = handlers_of(parts, passwords, serving.public_url, log, rooms)
@@ -323,7 +333,7 @@ def handlers_of(
     world = world or World()
     handlers: dict[str, Handler] = {}
     if "portal" in rooms:
-        published = _published(parts, public_url, world)
+        published = _published(parts, public_url)
         handlers |= portal.endpoints(published, parts.signing_key.public_key(), parts.clock)
     if "provider" in rooms:
         handlers |= _provider(parts, RecentPasswords(passwords, parts.clock, parts.chance), log, world)
@@ -380,6 +390,9 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
     return {
         **provider.endpoints(sign_in, log, seconds=world.seconds, sleep=world.sleep),
         **again.endpoints(reprovision, reports, log, seconds=world.seconds, sleep=world.sleep),
+        **invitations.endpoints(
+            parts.elsewhere.invited.find, parts.elsewhere.wordings.of, clock, parts.elsewhere.beside
+        ),
     }
 
 
@@ -419,12 +432,12 @@ def guarding(rollouts: Rollouts, log: Events, every_s: float = LOOK_EVERY_S) -> 
         yield
 
 
-def _published(parts: Parts, public_url: str, world: World) -> Published:
+def _published(parts: Parts, public_url: str) -> Published:
     def ours(cloud_id: str) -> Mapping[str, str]:
         return parts.definitions(cloud_id, public_url) if public_url else {}
 
     store = PublishedStore(parts.database)
-    return Published(store, parts.themes, ours, parts.signing_key, parts.clock, aside=world.aside)
+    return Published(store, parts.themes, ours, parts.signing_key, parts.clock)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 
 from offhook.core import accountxml, dialplan
 from offhook.core.catalogue import KEYS
-from offhook.core.comparison import What, compare, compare_common, stays_behind
+from offhook.core.comparison import Veil, What, compare, compare_common, stays_behind
 from offhook.core.dialplan import GlobalPart
 from offhook.core.kinds import Listing, Switch, Text, Whole
 from offhook.core.mergeable import PROVIDER, Value
+from offhook.core.secret import MASK
 from tests.core.law import law
 
 Account = dict[str, Value]
@@ -298,3 +300,23 @@ def test_no_secret_is_shown(theirs: Account, ours: Account, secret: str, key: st
     found = compare(theirs, ours, [])
 
     assert not any(secret in f"{one.theirs} {one.ours}" for one in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x/hu%2fnter%222",
+        'HU/NTER"2',
+        '{"p": "hu\\/nter\\"2"}',
+        '{"p": "hu/nter\\"2"}',
+        *(base64.b64encode(before + b'hu/nter"2').decode() for before in (b"", b":", b"ann:", b"ab:")),
+    ],
+)
+def test_a_password_is_masked_however_it_is_written(text: str) -> None:
+    """In escapes of small letters, in JSON, and in base64 with whatever stands before it."""
+    shown = Veil(['hu/nter"2']).over(text)
+
+    assert MASK in shown
+    assert "nter" not in shown.lower()
+    assert base64.b64encode(b"nter").decode()[:4] not in shown
+    assert Veil([]).over(text) == text

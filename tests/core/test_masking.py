@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offhook.core.keys import is_secret
-from offhook.core.masking import masked
+from offhook.core.masking import in_the_clear, masked
 from offhook.core.secret import MASK
 from tests.core.law import ANYTHING, law
 
@@ -90,3 +90,46 @@ def test_masking_takes_no_time(text: str) -> None:
     masked("extProvUrl", text * (65536 // len(text)) + "!")
 
     assert time.perf_counter() - began_s < 2
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "shown", "told"),
+    [
+        ("X-conf", "<password>hunter2</password>", f"<password>{MASK}</password>", ["password"]),
+        ("X-conf", "<a><pin>1</pin>b</a>", f"<a><pin>{MASK}</pin>b</a>", ["pin"]),
+        ("X-conf", "<pin><b>1</b>2</pin>", f"<pin><b>{MASK}</b>{MASK}</pin>", ["pin", "pin"]),
+        ("X-conf", "<pin><b c='1'/></pin>", f'<pin><b c="{MASK}"/></pin>', ["pin"]),
+        ("X-conf", '<a token="hunter2" b="1">c</a>', f'<a b="1" token="{MASK}">c</a>', ["token"]),
+        ("X-conf", "<a>https://x.example/?token=t</a>", f"<a>https://x.example/?token={MASK}</a>", ["token"]),
+        ("X-conf", "<a>plain</a><b/>", "<a>plain</a><b/>", []),
+        ("X-conf", "<pin>{pin}</pin>", f"<pin>{MASK}</pin>", []),
+        ("X-conf", "<a>broken", MASK, []),
+        ("password", "<a>1</a>", MASK, []),
+    ],
+)
+def test_elements_are_masked_by_their_names(key: str, content: str, shown: str, told: list[str]) -> None:
+    """Each by its own, and all within a secret; what stands there for itself is told of."""
+    assert masked(key, content, markup=True) == shown
+    assert sorted(in_the_clear(key, content, markup=True)) == told
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "told"),
+    [
+        ("password", "hunter2", ["password"]),
+        ("password", "{pin}", []),
+        ("password", "", []),
+        ("smsUrl", "https://joe:hunter2@x.example/", ["the password of an address"]),
+        ("smsUrl", "https://joe:%password%@x.example/", []),
+        ("smsUrl", "https://x.example/?api%5Fkey=1&lang=cs&token={t}", ["api_key"]),
+        ("smsUrl", "https://x.example/?lang=cs#a", []),
+        ("uri", "sip:joe:hunter2@x.example", ["the password of an address"]),
+        ("title", "joe:hunter2@x.example", []),
+        ("smsPostData", "to=%sms_to%&token=hunter2", ["token"]),
+        ("smsPostData", '{"to": [{"pin": 1234}], "token": "{t}", "secret": null}', ["pin"]),
+        ("smsPostData", "{broken", []),
+    ],
+)
+def test_what_stands_in_the_clear(key: str, content: str, told: list[str]) -> None:
+    """By the names of keys, of fields in queries and bodies, and as the password of an address; placeholders do not."""
+    assert list(in_the_clear(key, content)) == told

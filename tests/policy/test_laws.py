@@ -227,3 +227,13 @@ def test_a_condition_and_its_opposite_never_both_hold(condition: AnyCondition, s
     traces = list(Compiled(Policy(rules=(one, other))).trace(subject))
 
     assert {trace.matched for trace in traces} in ({True, False}, {None})
+
+
+@given(policies, st.lists(moments_s, min_size=1, max_size=6))
+def test_the_last_stroke_is_the_same_however_one_comes_to_a_moment(policy: Policy, moments: list[int]) -> None:
+    """Clocks that are followed through time, also one that is set back, say what a new one says."""
+    followed = Compiled(policy)
+
+    told = [followed.changed_s(moment) for moment in moments]
+
+    assert told == [Compiled(policy).changed_s(moment) for moment in moments]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import get_args
@@ -45,10 +46,11 @@ from offhook.policy.facts import (
 )
 from offhook.policy.guarding import Counts, Steady, judge
 from offhook.policy.resolution import Overflow, Refusal, Strength
-from offhook.policy.rollout import Of, Rollout
+from offhook.policy.rollout import Of, Rollout, Stage
 from offhook.policy.rules import MAX_EXPRESSIONS, Policy, Rule, Segment, check
+from offhook.policy.strokes import Strokes
 from offhook.policy.subject import Fact, Occasion, Subject
-from offhook.policy.view import Condition, View
+from offhook.policy.view import Condition, Span, View
 
 ANN = Subject("ann", "ann", 1_795_000_000, attributes={"tier": "gold", "customer": "c7"}, groups=frozenset({"sales"}))
 
@@ -330,7 +332,7 @@ SIX_HOURS_S = 6 * 3600
     [
         (Rule("in already", when=OFFICE, rollout=Rollout(100)), SIX_HOURS_S),
         (Rule("never in", when=OFFICE, rollout=Rollout(0)), None),
-        (Rule("not known who", when=OFFICE, rollout=Rollout(100, of=Of.INSTALLS)), None),
+        (Rule("not known who", when=OFFICE, rollout=Rollout(50, of=Of.INSTALLS)), None),
         (Rule("not known now, true later", when=Not(All((Platform(("ios",)), OFFICE)))), SIX_HOURS_S),
         (Rule("not known now, true before", when=Any((Platform(("ios",)), OFFICE))), SIX_HOURS_S),
         (Rule("false for ever", when=All((InGroup("board"), OFFICE))), None),
@@ -366,3 +368,123 @@ def test_the_interface_reads_the_kinds() -> None:
     for union in (AnyCondition, AnyEffect):
         for kind in get_args(union):
             assert definitions[kind.__name__]["description"].strip()
+
+
+@pytest.mark.parametrize(
+    ("then", "place"),
+    [
+        ('{ do = "set", key = "smsUrl", value = "https://joe:hunter2@x.example/" }', "value"),
+        ('{ do = "set", key = "smsUrl", value = "https://x.example/?apikey=hunter2" }', "value"),
+        ('{ do = "set", key = "smsPostData", value = \'{"token": "hunter2"}\' }', "value"),
+        ('{ do = "set", key = "X-conf", value = "<password>hunter2</password>", markup = true }', "value"),
+        ('{ do = "add_quick_dial", id = "d", uri = "sip:joe:hunter2@x.example" }', "uri"),
+        ('{ do = "add_dial_action", id = "d", values = { url = "https://x.example/?token=hunter2" } }', "values, url"),
+    ],
+)
+def test_no_rule_holds_a_secret_in_the_clear(then: str, place: str) -> None:
+    """Nor within an address, a body or markup; what was written is not repeated."""
+    with pytest.raises(Invalid) as told:
+        document.parse(f'[[rules]]\nid = "a"\nthen = [{then}]')
+
+    assert [fault.place for fault in told.value.faults] == [f"rules[1] a, then[1], {place}"]
+    assert "hunter2" not in str(told.value)
+
+
+def test_an_effect_is_told_with_masks() -> None:
+    """Whatever may be a secret in a value, though nobody can say that it is one."""
+    effects: list[AnyEffect] = [
+        SetKey("smsPostData", '{"pw": "hunter2"}'),
+        SetKey("smsUrl", "https://x.example/?pw=hunter2"),
+        SetKey("X-conf", "<a>joe:hunter2@x.example</a>", markup=True),
+        AddQuickDial("d", "https://x.example/?pw=hunter2"),
+        AddDialAction("d", {"url": "https://x.example/?pw=hunter2"}),
+    ]
+    rules = [Rule(f"r{number}", effects=tuple(effects)) for number in range(2)]
+
+    resolution = Compiled(Policy(rules=tuple(rules))).resolve(ANN)
+
+    assert "hunter2" not in "".join(map(str, effects))
+    beaten = [one.beaten for one in resolution.quick_dials.values()]
+    beaten += [one.beaten for one in resolution.dial_actions.values()]
+    assert "hunter2" not in str(beaten)
+
+
+def test_only_the_clocks_that_struck_are_worked_out_anew() -> None:
+    """A stroke of one of a thousand clocks costs one; only a clock that is set back costs all."""
+    hours = [During(start=f"{number // 60:02}:{number % 60:02}", end="24:00", zone="UTC") for number in range(1000)]
+    spans: dict[Condition, Span] = {}
+    strokes = Strokes([*hours, Rollout(stages=(Stage(datetime(2026, 11, 2, tzinfo=UTC), 10),))], spans)
+    midnight_s = MONDAY_NOON_S // 86400 * 86400
+
+    changed_s = strokes.changed_s(midnight_s + 60)
+    before = dict(spans)
+    struck_s = strokes.changed_s(midnight_s + 120)
+    anew = [one for one in hours if spans[one] is not before[one]]
+    back_s = strokes.changed_s(midnight_s + 60)
+
+    assert (changed_s, struck_s, back_s) == (midnight_s + 60, midnight_s + 120, midnight_s + 60)
+    assert anew == [hours[2]]
+    assert all(spans[one] is not before[one] for one in hours)
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ('when = { if = "during", until = 9999-12-31T23:59:59-05:00 }', "when, until"),
+        ('when = { if = "during", since = 0001-01-01T00:00:00+14:00 }', "when, since"),
+        ("rollout = { stages = [{ since = 9000-01-01T00:00:00Z, percent = 1 }] }", "rollout, stages[1], since"),
+        *(
+            (f'when = {{ if = "during", days = ["mon"], zone = "{zone}" }}', "when, zone")
+            for zone in ("localtime", "posixrules", "Factory", "right/UTC", "posix/UTC")
+        ),
+    ],
+)
+def test_no_rule_speaks_of_a_time_that_no_clock_shows(written: str, place: str) -> None:
+    """Years that cannot be written, and zones that are another one on another server."""
+    with pytest.raises(Invalid) as told:
+        document.parse(f'[[rules]]\nid = "a"\n{written}')
+
+    assert [fault.place for fault in told.value.faults] == [f"rules[1] a, {place}"]
+
+
+def test_a_value_is_read_as_it_is_meant() -> None:
+    """Blanks around a platform, and networks of IPv4 that are written within IPv6."""
+    phone = msgspec.structs.replace(ANN, platform="ios", network="10.1.2.3")
+    mapped = msgspec.structs.replace(ANN, network="::ffff:10.1.2.3")
+    far = msgspec.structs.replace(ANN, network="2001:db8::1")
+
+    def matched(condition: AnyCondition, subject: Subject) -> bool:
+        return bool(Compiled(Policy(rules=(sets("a", condition),))).resolve(subject).matched)
+
+    for network, theirs in (("::ffff:10.0.0.0/104", (True, True, False)), ("10.1.2.3", (True, True, False))):
+        assert tuple(matched(FromNetwork((network,)), one) for one in (phone, mapped, far)) == theirs
+    assert [matched(FromNetwork(("0.0.0.0/0",)), one) for one in (phone, far)] == [True, False]
+    assert [matched(FromNetwork(("::/0", "2001:db8::/32")), one) for one in (phone, far)] == [False, True]
+    assert matched(Platform((" iOS ",)), phone)
+
+
+@pytest.mark.parametrize("group", ["sales,board", " sales", "sales "])
+def test_a_group_that_nobody_can_be_in_is_refused(group: str) -> None:
+    """Their names are what stands between commas."""
+    with pytest.raises(Invalid, match="is nobody's"):
+        document.parse(f'[[rules]]\nid = "a"\nwhen = {{ if = "in_group", group = "{group}" }}')
+
+
+def test_thousands_of_networks_cost_no_more_than_a_few() -> None:
+    """They are read once, and looked up by how an address begins."""
+
+    def rules(count: int) -> Compiled:
+        words = [[f"10.{rule}.{one % 256}.{one // 256 * 16}/28" for one in range(count)] for rule in range(10)]
+        return Compiled(
+            Policy(rules=tuple(sets(f"r{number}", FromNetwork(tuple(one))) for number, one in enumerate(words)))
+        )
+
+    def spent_s(compiled: Compiled) -> float:
+        subject = msgspec.structs.replace(ANN, network="203.0.113.9")
+        compiled.resolve(subject)
+        began_s = time.process_time()
+        for _ in range(50):
+            compiled.resolve(subject)
+        return time.process_time() - began_s
+
+    assert spent_s(rules(500)) < 10 * spent_s(rules(5))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from offhook.core.base import SOURCE, Base
@@ -14,7 +15,8 @@ from offhook.core.errors import NotFound
 from offhook.core.login import CloudId
 from offhook.core.mergeable import PORTAL, Value
 from offhook.core.secret import MASK
-from offhook.provider.explain import Dial, Explain, Explanation, Line, Said
+from offhook.policy.subject import Occasion
+from offhook.provider.explain import PLAINLY, Asked, Dial, Explain, Explanation, Line, Said
 from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Credential, Tenant
 from tests.world_provider import Provider
@@ -56,7 +58,9 @@ def provider(tmp_path: Path) -> Iterator[Provider]:
         yield provider
 
 
-def explained(provider: Provider, cloud_id: CloudId = EXAMPLE, username: str = "ann") -> Explanation:
+def explained(
+    provider: Provider, cloud_id: CloudId = EXAMPLE, username: str = "ann", asked: Asked = PLAINLY
+) -> Explanation:
     explain = Explain(
         subscribers=provider.subscribers,
         tenants=provider.tenants,
@@ -64,7 +68,7 @@ def explained(provider: Provider, cloud_id: CloudId = EXAMPLE, username: str = "
         rulings=provider.rulings,
         portal=Portal(),
     )
-    return explain.account(username, cloud_id)
+    return explain.account(username, cloud_id, asked)
 
 
 def line(explanation: Explanation, key: str) -> Line:
@@ -129,6 +133,45 @@ def test_secrets_are_masked(provider: Provider) -> None:
     shown = [said.value for each in explanation.lines for said in (*each.beaten, *each.kept_out)]
     shown += [each.value for each in explanation.lines]
     assert not [text for text in shown if "4711" in text or "s1p-secret" in text or "for-all" in text]
+
+
+def test_devices_are_counted_as_for_a_live_answer(provider: Provider) -> None:
+    """Unless somebody supposes how many there are; the limit is told of beside what the next sign-in gets."""
+    provider.has_policy(
+        '[[rules]]\nid = "two"\nwhen = { if = "installs", at_least = 2 }\n'
+        'then = [{ do = "set", key = "X-two", value = "1" }]\n'
+        '[[rules]]\nid = "limit"\nthen = [{ do = "at_most_devices", count = 2 }]\n'
+    )
+    before = explained(provider)
+    phones = [provider.phone("ann", installid=name) for name in "ab"]
+
+    signing_in, again = explained(provider), explained(provider, asked=Asked(occasion=Occasion.AGAIN))
+    supposed = explained(provider, asked=Asked(installs=1))
+
+    assert (before.verdict, str(before.devices).partition(". ")[0]) == (
+        "",
+        "0 of at most 2 are in use, so one more may sign in",
+    )
+    assert provider.signs_in("ann", installid="c").status == 403
+    assert signing_in.verdict.startswith("The phone is refused: You are signed in on as many devices")
+    assert str(signing_in.devices).startswith("2 of at most 2 are in use, so a sign-in on another one is refused. Rule")
+    assert (line(again, "X-two").value, phones[0].asks().status, phones[0].account["X-two"]) == ("1", 200, "1")
+    assert supposed.verdict == ""
+
+
+def test_what_may_be_a_secret_in_a_value_is_masked(provider: Provider) -> None:
+    """In addresses, bodies, markup and dials: the values that count, and those that were beaten."""
+    wants = (
+        '{ do = "set", key = "smsUrl", value = "https://x.example/?pw=hunter2" },'
+        '{ do = "set", key = "X-conf", value = "<a>joe:hunter2@x.example</a>", markup = true },'
+        '{ do = "add_quick_dial", id = "q", uri = "https://x.example/?pw=hunter2" }'
+    )
+    provider.has_policy("".join(f'[[rules]]\nid = "r{number}"\nthen = [{wants}]\n' for number in range(2)))
+
+    told = explained(provider)
+
+    assert "hunter2" not in str(msgspec.to_builtins(told))
+    assert [one.value for one in line(told, "X-conf").beaten] == [f"<a>{MASK}@x.example</a>"]
 
 
 def test_the_star_shows_the_editable_version(provider: Provider) -> None:

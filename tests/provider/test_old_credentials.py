@@ -10,7 +10,10 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
+from offhook.core.errors import Invalid
 from offhook.core.secret import Secret
+from offhook.policy import document
+from offhook.provider import template
 from offhook.provider.change import Change
 from offhook.provider.definitions import account_keys
 from offhook.provider.directory import Directory
@@ -180,10 +183,17 @@ def test_a_new_logout_status_reaches_a_phone_with_its_account(provider: Provider
     assert phone.asks().status == 423
 
 
-def test_a_template_may_say_another_logout_status(provider: Provider, directory: Directory) -> None:
-    """Whoever sets the key for a user or in the template has the last word in the account."""
-    provider.tenants.put(msgspec.structs.replace(provider.tenants.get("EXAMPLE"), logout_status=423))
+def test_nobody_but_the_cloud_id_says_which_status_logs_out(provider: Provider, directory: Directory) -> None:
+    """With another one, a phone would take a refusal for a logout; what was stored before counts for nothing."""
+    with pytest.raises(Invalid, match="belongs to the Cloud ID"):
+        directory.change("EXAMPLE", "johndow", Change(overrides={"extProvLogoutStatusCode": Override("403")}))
+    with pytest.raises(Invalid, match="belongs to the Cloud ID"):
+        template.validate("<account><extProvLogoutStatusCode>403</extProvLogoutStatusCode></account>")
+    for then in ('do = "set", value = "403"', 'do = "blank"'):
+        with pytest.raises(Invalid, match="belongs to the Cloud ID"):
+            document.parse(f'[[rules]]\nid = "a"\nthen = [{{ key = "extProvLogoutStatusCode", {then} }}]')
+    provider.has_user("eve@EXAMPLE", overrides={"extProvLogoutStatusCode": "403"})
 
-    directory.change("EXAMPLE", "johndow", Change(overrides={"extProvLogoutStatusCode": Override("418")}))
+    account = provider.phone("eve").account
 
-    assert provider.phone().account["extProvLogoutStatusCode"] == "418"
+    assert account["extProvLogoutStatusCode"] == "410"

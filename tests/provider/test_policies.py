@@ -206,6 +206,17 @@ def test_as_of_then(provider: Provider, policies: Policies) -> None:
         policies.at("EXAMPLE", NOON_S - 1)
 
 
+def test_what_was_published_within_one_second_is_live_at_once(provider: Provider, policies: Policies) -> None:
+    """Their times lie ahead of the clock; whoever asks for now gets what phones get."""
+    published(policies, GOLD)
+    published(policies, SILVER)
+
+    third = published(policies, GOLD)
+
+    assert third.published_s == NOON_S + 2
+    assert policies.at("EXAMPLE", NOON_S).number == third.number
+
+
 def test_all_faults_at_once(policies: Policies) -> None:
     """Of a file that cannot be used, with their places."""
     with pytest.raises(Invalid) as caught:
@@ -247,5 +258,5 @@ def test_a_lock_taken_back_is_told_of(policies: Policies) -> None:
     assert ["--blank-removed sends it empty" in one for one in gone] == [True]
     assert again == ()
     assert [str(one) for rule in blanked.policy.rules for one in rule.effects] == [
-        'sets codecOrder to "" whatever the user chose'
+        "blanks codecOrder whatever the user chose"
     ]

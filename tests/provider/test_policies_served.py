@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from offhook.core.errors import Invalid
 from offhook.provider.change import Change
 from offhook.provider.guarding import Cancellation
 from offhook.provider.ports import Ending
+from offhook.provider.sightings import Sightings
 from offhook.provider.subscriber import Override
 from offhook.provider.tenant import Credential, Tenant
+from offhook.storage.life import SightingStore
 from tests.world_directory import directory_of
 from tests.world_fleet import cancel_all, held, release_all, until_now
 from tests.world_provider import NOON_S, Phone, Provider
@@ -89,6 +92,22 @@ def test_a_default_is_the_users_from_the_sign_in_on(provider: Provider) -> None:
     assert unchanged.status == 304
     assert whole.status == 200
     assert b"title" not in whole.body
+
+
+def test_nobody_is_in_more_than_a_hundred_groups(provider: Provider) -> None:
+    """Rules would have to look at each; of what was stored before, the first ones count."""
+    many = ", ".join(f"g{number}" for number in range(101))
+    provider.has_user("max@EXAMPLE", attributes={"groups": f"{'x' * 257}, g0, {many}"})
+    rules = (
+        rule(sets(f"X-{name}", "1"), f'{{ if = "in_group", group = "{name}" }}', name=name) for name in ("g99", "g100")
+    )
+    provider.has_policy("".join(rules))
+
+    for groups, fault in ((many, "names 101 groups; at most 100"), ("x" * 257, "a group of more than 256")):
+        with pytest.raises(Invalid, match=fault):
+            directory_of(provider).change("EXAMPLE", "johndow", Change(attributes={"groups": groups}))
+
+    assert {key for key in provider.phone("max").account if key in {"X-g99", "X-g100"}} == {"X-g99"}
 
 
 def test_groups_are_those_of_an_attribute(provider: Provider) -> None:
@@ -281,6 +300,27 @@ def test_notes_that_are_kept_serve_after_a_restart(provider: Provider) -> None:
     assert phone.asks(tags=False, version="9.10").status == 304
     row = provider.installs()[0]
     assert row["circumstances"] == '{"app_version":"9.10"}'
+
+
+def test_two_processes_never_tell_a_phone_that_it_has_what_the_other_one_sent(provider: Provider) -> None:
+    """Each knows what it served itself, if nothing was kept meanwhile; the date of what the phone has says more."""
+    provider.has_policy(
+        "".join(
+            rule(sets("X-p", name), f'{{ if = "platform", one_of = ["{name}"] }}', name=name)
+            for name in ("ios", "android")
+        )
+    )
+    provider.clock.time_s += 100
+    phone = provider.phone(platform="ios")
+    processes = [provider.sightings, Sightings(SightingStore(provider.database))]
+
+    for process, platform in ((1, "ios"), (0, "android"), (1, "ios"), (0, "android"), (1, "android"), (0, "ios")):
+        provider.clock.time_s += 100
+        provider.sightings = processes[process]
+        provider.restart()
+        phone.asks(tags=False, platform=platform)
+
+        assert phone.account["X-p"] == platform
 
 
 def test_two_answers_of_one_second_have_two_dates(provider: Provider) -> None:
@@ -500,6 +540,39 @@ def test_the_oldest_device_ends_for_one_more(provider: Provider) -> None:
     assert [phone.asks().status for phone in (first, second, third)] == [304, 410, 304]
     assert b"another device" in second.asks().body
     assert provider.guarding.show("EXAMPLE")[0].decisions == ()
+
+
+def test_a_phone_that_is_there_already_is_never_one_too_many(provider: Provider) -> None:
+    """Though a limit came later than the phones: one that was reset gets in, and nobody ends for it."""
+    phones = [provider.phone(installid=name) for name in "abcd"]
+    provider.clock.time_s += 100
+    answers = []
+
+    for then in ("refuse", "end_oldest"):
+        provider.has_policy(rule(f'{{ do = "at_most_devices", count = 2, then = "{then}" }}'))
+        answers.append(provider.signs_in(installid="a").status)
+
+    assert answers == [200, 200]
+    assert [phone.asks().status for phone in phones[1:]] == [304, 304, 304]
+    assert provider.signs_in(installid="e").status == 200
+    assert sorted(row["device"] for row in provider.installs() if row["ended"] == "limit") != []
+
+
+def test_a_phone_that_asked_just_now_is_not_the_oldest(provider: Provider) -> None:
+    """What was noted of it and not yet kept counts; the one that ends is told what the rule says."""
+    provider.has_policy(rule('{ do = "at_most_devices", count = 2, then = "end_oldest", message = "Two at once." }'))
+    first, second = provider.phone(installid="a"), provider.phone(installid="b")
+    provider.clock.time_s += 100
+    first.asks()
+
+    third = provider.phone(installid="c")
+    statuses = [phone.asks().status for phone in (first, second, third)]
+    told = second.asks("/prov/again").body, second.asks("/prov/global/again").body
+    provider.has_policy("")
+
+    assert statuses == [304, 410, 304]
+    assert all(b"Two at once." in body for body in told)
+    assert b"another device" in second.asks().body
 
 
 def test_who_has_several_devices(provider: Provider) -> None:

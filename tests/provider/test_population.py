@@ -219,23 +219,26 @@ def test_users_are_counted_once(first: Policy, second: Policy, seed: int) -> Non
 @given(policies, policies, st.integers(0, 2**32))
 @settings(deadline=None, max_examples=150)
 def test_nobody_is_affected_later_who_was_not_told_of(first: Policy, second: Policy, seed: int) -> None:
-    """At any other moment and from any other network: so a share that is small enough stays it."""
+    """At any later moment, on any other phones and from any other network: so a share that is small enough stays it."""
     dice = Random(seed)
-    new, now_s, then_s = _drawn(dice, first, second), dice.randint(SINCE_S, UNTIL_S), dice.randint(SINCE_S, UNTIL_S)
+    new, (now_s, then_s) = _drawn(dice, first, second), sorted(dice.randint(SINCE_S, UNTIL_S) for _ in range(2))
 
     bases = dice.choice((NO_BASES, Bases(_base(dice), _base(dice))))
     tenant = dice.choice((TENANT, LICENSED))
 
-    for subscriber, phones in _members(dice):
+    for subscriber, known in _members(dice):
+        phones = [_testing(dice, phone) for phone in known]
         now = difference(tenant, first, new, [(subscriber, phones)], now_s, bases=bases)
-        roamed = [_from(dice.choice(("", "10.9.9.9", "192.0.2.1")), phone) for phone in phones]
-        then = difference(tenant, first, new, [(subscriber, roamed)], then_s, bases=bases)
+        others = [_testing(dice, _phone(dice, 100 + one)) for one in range(dice.randint(0, 3))]
+        then = difference(tenant, first, new, [(subscriber, dice.choice((phones, others)))], then_s, bases=bases)
 
         assert then.affected.users <= now.affected.users + now.later.users or then.users > now.users
 
 
-def _from(network: str, phone: Phone) -> Phone:
-    return msgspec.structs.replace(phone, circumstances=msgspec.structs.replace(phone.circumstances, network=network))
+def _testing(dice: Random, phone: Phone) -> Phone:
+    """Perhaps one that has the Editable app."""
+    told = msgspec.structs.replace(phone.circumstances, editable=dice.random() < 0.2)
+    return msgspec.structs.replace(phone, circumstances=told)
 
 
 # --- and the law where the app changes ---
@@ -482,6 +485,50 @@ def test_what_is_hidden_by_a_rule_that_a_clock_ends() -> None:
     assert (found.affected.users, found.later) == (0, Touched(1, 1, ("g1@EXAMPLE",)))
 
 
+def test_whatever_can_differ_on_another_phone_counts_as_later() -> None:
+    """A user without a phone has no platform that would be known; a device limit is looked at by the next sign-in."""
+    phones = Phone("A", "a", Circumstances("ios", "8")), Phone("B", "b", Circumstances("ios", "8"))
+    members = [user("ann", *phones), user("bob")]
+    refuse = 'then = [{ do = "refuse", message = "Closed." }]'
+    rules = {
+        "platforms": 'when = { if = "platform", one_of = ["android", "windows"] }\n' + refuse,
+        "the next version": 'when = { if = "app_version", at_least = "9" }\n' + refuse,
+        "an expression": 'when = { if = "expression", cel = "locale == \'cs\'" }\n' + refuse,
+        "not": 'when = { if = "not", of = { if = "platform", one_of = ["ios"] } }\n' + refuse,
+        "a limit": 'then = [{ do = "at_most_devices", count = 1 }]',
+        "installs": "rollout = { percent = 1, of = 'installs' }\n" + refuse,
+        "all installs": "rollout = { percent = 100, of = 'installs' }\n" + refuse,
+        "a default": sets("title", "x", ', strength = "default_once"'),
+        "others": 'when = { if = "all", of = [{ if = "installs", at_least = 0 }, { if = "in_group", group = "x" }] }\n'
+        + refuse,
+        "never again": 'when = { if = "during", until = 2020-05-01T00:00:00Z }\n' + refuse,
+        "no installs": "rollout = { percent = 0, of = 'installs' }\n" + refuse,
+    }
+
+    shares = {name: difference(TENANT, None, policy(rule), members, NOON_S).share for name, rule in rules.items()}
+
+    assert shares == dict.fromkeys(rules, 1.0) | dict.fromkeys(("others", "never again", "no installs"), 0.0)
+
+
+def test_what_does_not_change_is_nobodys_later() -> None:
+    """A part that grows concerns those who come in, whatever hours other rules have; a new title concerns nobody."""
+    hours = 'when = { if = "during", from = "08:00", to = "17:00", zone = "UTC" }\n' + sets("X-hours", "1")
+    few, more = (f"rollout = {{ percent = {percent} }}\n" + sets("X-a", "1") for percent in (20, 22))
+    members = [user(f"user{number}", f"P{number}") for number in range(200)]
+    coming = sum(2000 <= lot(f"user{number}", "rule-0") < 2200 for number in range(200))
+
+    grown = difference(TENANT, policy(few, hours), policy(more, hours), members, NOON_S)
+    named = difference(TENANT, policy(few, hours), policy(few, 'title = "Hours"\n' + hours), members, NOON_S)
+    moved = difference(TENANT, policy(few, hours), document.parse(_reversed(few, hours)), members, NOON_S)
+
+    assert (grown.affected.users, grown.later.users) == (coming, 0)
+    assert (named.share, moved.share) == (0.0, 0.0)
+
+
+def _reversed(*rules: str) -> str:
+    return "".join(f'[[rules]]\nid = "rule-{number}"\n{rule}\n' for number, rule in reversed([*enumerate(rules)]))
+
+
 def test_who_is_affected_now_is_not_counted_as_later_too() -> None:
     """Though another phone of theirs is."""
     new = policy(
@@ -523,3 +570,18 @@ def test_what_a_clock_will_strike() -> None:
         "never": 0,
     }
     assert not any(one["now"] for one in members.values())
+
+
+def test_addresses_bodies_and_markup_are_masked() -> None:
+    """As everywhere where a value is shown."""
+    rule = (
+        'then = [{ do = "set", key = "smsUrl", value = "https://x.example/?pw=hunter2" },'
+        '{ do = "set", key = "X-conf", value = "<a>joe:hunter2@x.example</a>", markup = true },'
+        '{ do = "add_quick_dial", id = "q", uri = "https://x.example/?pw=hunter2" },'
+        '{ do = "add_dial_action", id = "d", values = { url = "https://x.example/?pw=hunter2" } }]'
+    )
+
+    found = difference(TENANT, None, policy(rule), [user("ann", "A")], NOON_S)
+
+    assert len(found.moves) == 4
+    assert "hunter2" not in str(msgspec.to_builtins(found.moves))

@@ -123,8 +123,7 @@ class Policymakers:
     def _withdraw(self, tenant: Tenant) -> None:
         if rule := self._some(tenant):
             policies = self.server.desk.policies
-            # What was enforced gives way to nothing of a lower rank, and so not to an empty value either.
-            if self.random.random() < 0.5 or rule["id"].startswith("locked"):
+            if self.random.random() < 0.5:
                 self._go_live(policies.propose_withdrawing(tenant.cloud_id, rule["id"], "zoe"))
             else:
                 self._publish(tenant, [one for one in self._rules(tenant) if one is not rule], blank_removed=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import base64
 import dataclasses
 import re
@@ -9,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -35,6 +37,9 @@ _MARK: Final = b"\x5e\xc2\xe7\x5e\xc2\xe7"
 SECRET_MARKS: Final = (_MARK.hex().upper(), base64.b64encode(_MARK).decode())
 _SECRET_SIZES: Final = frozenset({20, 32})
 _PART: Final = re.compile("/portal/(?P<cloud_id>[^/]*)/(?P<part>[^/]*)")
+
+# A handler that takes more steps of the event loop waits for something.
+_MOST_STEPS: Final = 100
 
 T = TypeVar("T")
 
@@ -162,7 +167,7 @@ class Server:
 
     def build(self) -> dict[str, Handler]:
         """What is served at which path."""
-        world = wiring.World(seconds=lambda: self.heap.now_s, sleep=no_time, aside=_at_once)
+        world = wiring.World(seconds=lambda: self.heap.now_s, sleep=no_time)
         passwords = QuickPasswords(self.parts.sealer)
         return wiring.handlers_of(self.parts, passwords, PUBLIC_URL, self.noted, world=world)
 
@@ -195,21 +200,43 @@ class Server:
 
 
 def run(work: Awaitable[T]) -> T:
-    """What an async function says that has nothing to wait for."""
-    try:
-        next(work.__await__())
-    except StopIteration as end:
-        said: T = end.value
-        return said
+    """What an async function says that has nothing to wait for but work beside it, which is done at once."""
+    loop = _loop()
+    task = loop.create_task(_waited(work))
+    for _ in range(_MOST_STEPS):
+        if task.done():
+            return task.result()
+        loop.call_soon(loop.stop)
+        loop.run_forever()
     raise AssertionError("a handler waits for something that is not part of the simulation")
+
+
+async def _waited(work: Awaitable[T]) -> T:
+    return await work
+
+
+class _AtOnce(ThreadPoolExecutor):
+    """Threads of which there are none: all is done by whoever asks for it."""
+
+    def submit(self, work: Callable[..., T], /, *args: Any, **named: Any) -> Future[T]:  # noqa: ANN401 - as the base
+        future: Future[T] = Future()
+        try:
+            future.set_result(work(*args, **named))
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
+            future.set_exception(error)
+        return future
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(_AtOnce())
+    atexit.register(loop.close)
+    return loop
 
 
 async def no_time(seconds: float) -> None:
     """Take no time."""
-
-
-async def _at_once(work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401 - as asyncio.to_thread has it
-    return work(*args)
 
 
 @cache

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from offhook.core.errors import Conflict, Unavailable
+from offhook.provider.invitation import Invitation
+from offhook.provider.invitations import sealed_place
 from offhook.provider.keyring import SETTLED_S, Keyring, Reloading
 from offhook.provider.sealing import Sealer
+from offhook.storage.invitations import InvitationStore
 from offhook.storage.keyfiles import SealingFile
 from offhook.storage.resealing import SealedTexts
 from tests.world_provider import Provider
@@ -34,6 +37,8 @@ def lived(provider: Provider) -> SipWorld:
     phone.reports("/prov/push-token", selector="a", pushToken="t")
     world.set(None, move=True)
     world.set(SIP)
+    waiting = Invitation("i", "EXAMPLE", "ann", 1, b"", 0, 9, sealed=provider.sealer.seal("E1", sealed_place("i")))
+    InvitationStore(provider.database).add([waiting])
     return world
 
 
@@ -58,6 +63,8 @@ def test_everything_is_sealed_anew(provider: Provider, tmp_path: Path) -> None:
     assert forgotten == [1]
     assert file.numbers() == (2,)
     assert provider.signs_in().status == 200
+    kept = InvitationStore(provider.database).get("i")
+    assert provider.sealer.open(kept.sealed, sealed_place("i")).reveal() == "E1"
 
 
 def test_a_server_that_runs_notices(provider: Provider, tmp_path: Path) -> None:

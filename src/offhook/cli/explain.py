@@ -100,11 +100,12 @@ def _asked(words: list[str]) -> Asked:
         if name not in DEVICE:
             raise Misused(f"--as-device takes FACT=VALUE, and {brief(name, 40)!r} is none of {', '.join(DEVICE)}.")
         facts[name] = text
-    installs = facts.pop("installs", "1")
-    if not (installs.isascii() and installs.isdecimal() and len(installs) < 7):
+    installs = facts.pop("installs", None)
+    if installs is not None and not (installs.isascii() and installs.isdecimal() and 0 < len(installs) < 7):
         raise Misused(f"--as-device installs takes a number, not {brief(installs, 40)!r}.")
     install_id = facts.pop("install_id", "")
-    return Asked(msgspec.convert(facts, Circumstances), installs=int(installs), install_id=install_id)
+    counted = None if installs is None else max(1, int(installs))
+    return Asked(msgspec.convert(facts, Circumstances), installs=counted, install_id=install_id)
 
 
 def _only(explanation: Explanation, keys: list[str]) -> Explanation:
@@ -145,6 +146,8 @@ def _show(explanation: Explanation, *, every: bool) -> None:
         console.print(_dials(explanation.quick_dials))
     if explanation.verdict:
         console.print(Text.assemble(("No account: ", "bold red"), plain(explanation.verdict)))
+    if explanation.devices is not None:
+        console.print(Text.assemble(("Devices: ", "bold"), plain(str(explanation.devices))))
     for remark in explanation.diagnostics:
         console.print(Text.assemble(("Note: ", "yellow"), plain(str(remark))))
 

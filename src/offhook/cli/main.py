@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "policy": Entry("offhook.cli.policy", "Rules of who gets what: draft, plan, approve, publish, restore, pause."),
     "release": Entry("offhook.cli.release", "App and policy together: plan, approve, publish, history, restore."),
     "user": Entry("offhook.cli.user", "Users of a Cloud ID: add, show, set, suspend, resume, remove, list, CSV."),
+    "invite": Entry("offhook.cli.invite", "Invitations: links, QR codes, mails and sheets that let a phone in."),
     "install": Entry("offhook.cli.install", "Phones that signed in: list them, sign them out."),
     "sip": Entry("offhook.cli.sip", "SIP systems: list them, check them, show an account as it is there."),
     "upstream": Entry("offhook.cli.upstream", "Directories and databases that vouch for users: list, check, try."),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from offhook.cli.exits import Misused, brief
+from offhook.policy.clock import EARLIEST_S, LATEST_S
 
 _SECONDS: Final = "_s"
 
@@ -15,9 +16,12 @@ def moment(what: str, word: str) -> int:
     """Read a moment such as `2027-01-31T18:00`, in UTC unless it says otherwise; raises Misused."""
     try:
         found = datetime.fromisoformat(word)
-        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+        found_s = int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         raise Misused(f"{what} takes a moment like 2027-01-31T18:00, not {brief(word, 40)!r}.") from None
+    if not EARLIEST_S <= found_s < LATEST_S:
+        raise Misused(f"{what} takes a moment between the years 1970 and 9000, not {brief(word, 40)!r}.")
+    return found_s
 
 
 def iso(time_s: int | None) -> str | None:

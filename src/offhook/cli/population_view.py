@@ -124,8 +124,8 @@ def _headline(difference: Difference) -> str:
 def _later(difference: Difference) -> str:
     examples = ", ".join(difference.later.examples)
     return (
-        f"For up to {counted(difference.later.users, 'more user')} something changes at another time or from another "
-        f"network, such as {plain(examples)}."
+        f"For up to {counted(difference.later.users, 'more user')} something changes at another time, on another phone "
+        f"or network, or at a sign-in, such as {plain(examples)}."
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -111,16 +114,15 @@ class Veil:
         bare = {each for word in words for each in (word, word.strip())}
         spelled = {spelling for word in bare - _SWITCHES for spelling in _spellings(word)}
         self._short = {word for word in spelled if len(word) < _LEAST_WORD}
-        # The longest first, since one may be a part of another.
-        self._words = sorted(spelled - self._short, key=len, reverse=True)
+        # The longest first, since one may be a part of another. An escape can be written in small letters as well.
+        words = sorted(spelled - self._short, key=len, reverse=True)
+        self._words = re.compile("|".join(map(re.escape, words)), re.IGNORECASE) if words else None
 
     def over(self, text: str) -> str:
         """A text without those words."""
         if text in self._short:
             return MASK
-        for word in self._words:
-            text = text.replace(word, MASK)
-        return text
+        return text if self._words is None else self._words.sub(MASK, text)
 
     def value(self, key: str, value: Value) -> str:
         """What may be seen of a value."""
@@ -241,9 +243,21 @@ def _says(value: Value) -> bool:
 
 
 def _spellings(word: str) -> tuple[str, ...]:
-    """A word as it is written in texts, addresses, forms and elements."""
+    """A word as it is written in texts, addresses, forms, elements, JSON, and in whatever was made base64."""
     spelled = (word, quote(word, safe="", errors="surrogatepass"), quote_plus(word, errors="surrogatepass"))
-    return tuple(dict.fromkeys((*spelled, xml.text(word), xml.attribute(word))))
+    written = (json.dumps(word, ensure_ascii=one)[1:-1] for one in (False, True))
+    in_json = [each for text in written for each in (text, text.replace("/", "\\/"))]
+    return tuple(dict.fromkeys((*spelled, xml.text(word), xml.attribute(word), *in_json, *_in_base64(word))))
+
+
+def _in_base64(word: str) -> Iterator[str]:
+    """What of the word is always the same, whatever stands before and behind it."""
+    raw = word.encode("utf-8", "surrogatepass")
+    if len(raw) < _LEAST_WORD:
+        return
+    for before, start in enumerate((0, 2, 3)):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(b"\0" * before + raw).decode()[start : (before + len(raw)) * 8 // 6]
 
 
 def _secrets(values: Mapping[str, Value]) -> Iterator[str]:

@@ -21,6 +21,10 @@ REPROVISIONING: Final = "extProv"
 GLOBAL_REPROVISIONING: Final = "extGlobalProv"
 REMOVAL_REPORTER: Final = "accountRemovalReporter"
 PUSH_TOKEN_REPORTER: Final = "pushTokenReporter"
+LOGOUT_STATUS_KEY: Final = f"{REPROVISIONING}LogoutStatusCode"
+LOGOUT_STATUS_FAULT: Final = (
+    "belongs to the Cloud ID, so that no phone takes a refusal for a logout: offhook tenant set CLOUDID --logout-status"
+)
 
 METHODS: Final = frozenset({"GET", "POST", "PUT", "HEAD", "DELETE"})
 # What comes with these has no meaning (RFC 9110, 9.3), so a body is never sent.

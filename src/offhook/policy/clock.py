@@ -13,6 +13,11 @@ DAY_S: Final = 86400
 DAY_MINUTES: Final = 24 * 60
 # Longer than a week, since an hour that summer time leaves out in one week comes in the next.
 HORIZON_DAYS: Final = 15
+# Beyond these, a clock on the wall may show a year that cannot be written.
+EARLIEST_S: Final = 0
+LATEST_S: Final = int(datetime(9000, 1, 1, tzinfo=UTC).timestamp())
+# Files beside those of the zones, which say what this server's own is, or that nobody has said so.
+_NO_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
 
 
@@ -37,43 +42,49 @@ class Hours(NamedTuple):
 
     def change_s(self, now_s: int, zone: ZoneInfo) -> int:
         """The first moment after this one at which that is different; at the latest the end of what was looked at."""
-        truth = self.hold(now_s, zone)
-        horizon_s = now_s + HORIZON_DAYS * DAY_S
-        moments = {*self._boundaries(now_s, zone), *_shifts(now_s, horizon_s, zone)}
-        later = sorted(moment for moment in moments if now_s < moment < horizon_s)
-        return next((moment for moment in later if self.hold(moment, zone) != truth), horizon_s)
+        truth, horizon_s = self.hold(now_s, zone), now_s + HORIZON_DAYS * DAY_S
+        # Mostly it is one of the next days, so that the others need not be looked at.
+        for since_s in range(now_s, horizon_s, DAY_S):
+            for moment in sorted(self._within(since_s, since_s + DAY_S, zone)):
+                if self.hold(moment, zone) != truth:
+                    return moment
+        return horizon_s
 
     def changed_s(self, now_s: int, zone: ZoneInfo) -> int:
         """The last moment up to now at which that became different; 0 when it never does."""
-        horizon_s = max(0, now_s - HORIZON_DAYS * DAY_S)
-        moments = {*self._boundaries(horizon_s, zone), *_shifts(horizon_s, now_s, zone)}
-        earlier = sorted((moment for moment in moments if horizon_s < moment <= now_s), reverse=True)
-        return next((moment for moment in earlier if self.hold(moment, zone) != self.hold(moment - 1, zone)), 0)
+        for back in range(HORIZON_DAYS):
+            until_s = now_s - back * DAY_S
+            for moment in sorted(self._within(until_s - DAY_S, until_s, zone), reverse=True):
+                if self.hold(moment, zone) != self.hold(moment - 1, zone):
+                    return moment
+        return 0
 
-    def _boundaries(self, since_s: int, zone: ZoneInfo) -> Iterator[int]:
-        """The moments at which a clock on the wall shows a beginning, an end, or midnight; each of two such moments."""
+    def _within(self, since_s: int, until_s: int, zone: ZoneInfo) -> set[int]:
+        """The moments of one day, its last second included, at which this may change.
+
+        A clock on the wall shows a beginning, an end, or midnight, or is put forward or back; each of two such moments
+        in autumn, on whose day it may be put back to the day before.
+        """
         today = datetime.fromtimestamp(since_s, zone).date()
-        for ahead in range(HORIZON_DAYS + 1):
-            for minute in {0, self.start, self.end % DAY_MINUTES}:
-                for fold in (0, 1):
-                    yield _moment(today + timedelta(days=ahead), minute, fold, zone)
+        edges = {0, self.start, self.end % DAY_MINUTES}
+        days = (today + timedelta(days=ahead) for ahead in (-1, 0, 1))
+        moments = {_moment(day, minute, fold, zone) for day in days for minute in edges for fold in (0, 1)}
+        return {moment for moment in (*moments, *_shift(since_s, until_s, zone)) if since_s < moment <= until_s}
 
 
 def _moment(day: date, minute: int, fold: int, zone: ZoneInfo) -> int:
     return int(datetime.combine(day, time(minute // 60, minute % 60, fold=fold), zone).timestamp())
 
 
-def _shifts(since_s: int, until_s: int, zone: ZoneInfo) -> Iterator[int]:
-    """The moments at which clocks are put forward or back."""
-    for start_s in range(since_s, until_s, DAY_S):
-        low_s, high_s = start_s, start_s + DAY_S
-        before = _offset(low_s, zone)
-        if _offset(high_s, zone) == before:
-            continue
-        while high_s - low_s > 1:
-            middle_s = (low_s + high_s) // 2
-            low_s, high_s = (middle_s, high_s) if _offset(middle_s, zone) == before else (low_s, middle_s)
-        yield high_s
+def _shift(low_s: int, high_s: int, zone: ZoneInfo) -> Iterator[int]:
+    """The moment of this day at which clocks are put forward or back, if there is one."""
+    before = _offset(low_s, zone)
+    if _offset(high_s, zone) == before:
+        return
+    while high_s - low_s > 1:
+        middle_s = (low_s + high_s) // 2
+        low_s, high_s = (middle_s, high_s) if _offset(middle_s, zone) == before else (low_s, middle_s)
+    yield high_s
 
 
 def _offset(moment_s: int, zone: ZoneInfo) -> timedelta | None:
@@ -89,9 +100,16 @@ def minutes(text: str) -> int | None:
     return total if total <= DAY_MINUTES else None
 
 
+def moment_fault(moment: datetime) -> str | None:
+    """Why nothing can begin or end then, or None."""
+    return None if EARLIEST_S <= moment.timestamp() < LATEST_S else "is not between the years 1970 and 9000"
+
+
 @lru_cache(maxsize=512)
 def zone_of(name: str) -> ZoneInfo | None:
-    """The time zone of that name, or None when there is none."""
+    """The time zone of that name, or None when there is none that means the same on every server."""
+    if name in _NO_ZONES or name.startswith(("right/", "posix/")):
+        return None
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -8,6 +8,7 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 
 from offhook.core.errors import Fault, Invalid
+from offhook.core.keys import is_secret
 from offhook.policy import cel
 from offhook.policy.during import During
 from offhook.policy.facts import (
@@ -37,7 +38,7 @@ class Expression(Condition, frozen=True, tag="expression"):
     cel: Annotated[str, msgspec.Meta(min_length=1, max_length=cel.MAX_EXPRESSION)]
 
     def holds(self, view: View) -> Truth:
-        return cel.holds(view.programs[self.cel], view.activation)
+        return view.expression(self.cel)[0]
 
     def uses(self) -> Iterator[Fact]:
         return cel.facts(self.cel)
@@ -47,11 +48,13 @@ class Expression(Condition, frozen=True, tag="expression"):
             cel.compile(self.cel)
         except Invalid as error:
             yield from error.faults
+        for name in filter(is_secret, cel.attributes(self.cel)):
+            yield Fault("cel", f"{shown(name)} is a secret, and no rule can read one")
 
     def told(self, view: View) -> str:
-        truth = self.holds(view)
+        truth, why = view.expression(self.cel)
         if truth is None:
-            return f"{self._text()} cannot be told: {cel.why_not(view.programs[self.cel], view.activation)}"
+            return f"{self._text()} cannot be told: {why}"
         return f"{self._text()} is {'true' if truth else 'false'}"
 
     def _text(self) -> str:

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from offhook.core.dialplan import QuickDial
+from offhook.core.masking import masked
 from offhook.policy.resolution import (
     LET_IN,
     Action,
@@ -35,6 +36,7 @@ class Draft:
     def __init__(self, subject: Subject) -> None:
         self.signs_in = subject.occasion is Occasion.SIGN_IN
         self._installs = subject.installs
+        self._is_one_more = self.signs_in and subject.new_device
         self._settings: dict[str, Setting] = {}
         self._dials: dict[str, Dial] = {}
         self._actions: dict[str, Action] = {}
@@ -44,17 +46,17 @@ class Draft:
     def set(self, key: str, setting: Setting) -> None:
         """The value of a key, unless an earlier rule has decided it."""
         earlier = self._settings.get(key)
-        self._settings[key] = _beat(earlier, setting, setting.value) if earlier else setting
+        self._settings[key] = _beat(earlier, setting, setting.value, markup=setting.markup) if earlier else setting
 
     def dial(self, identity: str, item: QuickDial | None, by: Signature, reason: str) -> None:
         """A quick dial, or that there is none."""
         earlier, new = self._dials.get(identity), Dial(item, by, reason)
-        self._dials[identity] = _beat(earlier, new, item.uri if item else None) if earlier else new
+        self._dials[identity] = _beat(earlier, new, masked("uri", item.uri) if item else None) if earlier else new
 
     def act(self, identity: str, values: Mapping[str, str] | None, by: Signature, reason: str) -> None:
         """A dial action, or that there is none."""
         earlier, new = self._actions.get(identity), Action(values, by, reason)
-        wanted = None if values is None else ", ".join(f"{name} {text}" for name, text in values.items())
+        wanted = None if values is None else ", ".join(f"{name} {masked(name, text)}" for name, text in values.items())
         self._actions[identity] = _beat(earlier, new, wanted) if earlier else new
 
     def limit(self, limit: DeviceLimit) -> None:
@@ -85,12 +87,12 @@ class Draft:
     def _refused_by_limit(self) -> Verdict:
         limit = self._limit
         assert limit is not None
-        if not self.signs_in or limit.then is not Overflow.REFUSE or not limit.too_many(self._installs):
+        if not self._is_one_more or limit.then is not Overflow.REFUSE or not limit.too_many(self._installs):
             return LET_IN
         count = f"the user has {self._installs} installs with this one, and {limit.count} may be active"
         return Refusal(limit.message or TOO_MANY, limit.by, f"{limit.reason.removesuffix('.')}; {count}.")
 
 
-def _beat(earlier: _Decided, later: _Decided, value: str | None) -> _Decided:
-    beaten = (*earlier.beaten, Beaten(later.by, value, later.reason))
+def _beat(earlier: _Decided, later: _Decided, value: str | None, *, markup: bool = False) -> _Decided:
+    beaten = (*earlier.beaten, Beaten(later.by, value, later.reason, markup))
     return msgspec.structs.replace(earlier, beaten=beaten)

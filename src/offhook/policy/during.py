@@ -11,7 +11,7 @@ import msgspec
 
 from offhook.core.errors import Fault
 from offhook.core.kinds import quoted
-from offhook.policy.clock import DAY_MINUTES, Hours, day_and_time, minutes, zone_of
+from offhook.policy.clock import DAY_MINUTES, Hours, day_and_time, minutes, moment_fault, zone_of
 from offhook.policy.view import NEVER, Condition, Span, Truth, View
 
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -96,12 +96,15 @@ class During(Condition, frozen=True, tag="during"):
             yield Fault("zone", "is missing: whose clock counts? Such as Europe/Prague")
         if not hours and self.zone is not None:
             yield Fault("zone", "has no meaning without days or hours: since and until say their own offset")
-        yield from self.alone("zone", self.zone)
+        for field in ("zone", "since", "until"):
+            yield from self.alone(field, getattr(self, field))
         if self.since is not None and self.until is not None and _second(self.until) <= _second(self.since):
             yield Fault("until", "is not after since")
 
     @classmethod
     def alone(cls, field: str, found: object) -> Iterator[Fault]:
+        if isinstance(found, datetime) and (fault := moment_fault(found)):
+            yield Fault(field, fault)
         if not isinstance(found, str):
             return
         if field in _TIMES and minutes(found) is None:

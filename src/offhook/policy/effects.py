@@ -13,7 +13,9 @@ from offhook.core.catalogue import KEYS
 from offhook.core.dialplan import GlobalPart, QuickDial, QuickDials
 from offhook.core.errors import Fault
 from offhook.core.keys import is_secret
+from offhook.core.masking import in_the_clear, masked
 from offhook.core.mergeable import PROVIDER, Value
+from offhook.core.webservice import LOGOUT_STATUS_FAULT, LOGOUT_STATUS_KEY
 from offhook.policy.checking import Checked
 from offhook.policy.draft import Draft
 from offhook.policy.facts import shown
@@ -30,7 +32,8 @@ from offhook.policy.resolution import (
 
 MAX_VALUE: Final = 16 * 1024
 SOURCE: Final = "policy"
-_PLACEHOLDER: Final = re.compile(r"\{([^{}]{1,128})\}")
+# A name as users' values have them; a JSON document is none.
+_PLACEHOLDER: Final = re.compile(r"\{(\w[^{}\"%:;\x00-\x1f]{0,127})\}")
 
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Long: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_VALUE)]
@@ -73,36 +76,44 @@ class SetKey(Effect, frozen=True, tag="set"):
     def faults(self) -> Iterator[Fault]:
         yield from _unwritable({self.key: Value(self.value, self.strength.rank, SOURCE, self.markup)})
         known = KEYS.find(self.key)
+        yield from _in_the_clear("value", self.key, self.value, markup=self.markup)
         if is_secret(self.key):
-            yield from _in_the_clear("value", self.key, self.value)
-        elif known is not None and not self.markup and not self.columns() and (fault := known.fault(self.value)):
+            return
+        if known is not None and not self.markup and not self.columns() and (fault := known.fault(self.value)):
             yield Fault("value", fault)
 
     def __str__(self) -> str:
         if is_secret(self.key) and not _PLACEHOLDER.fullmatch(self.value):
             return f"sets {shown(self.key)}"
-        return f"sets {shown(self.key)} to {shown(self.value)}{_HOW[self.strength]}"
+        text = self.value if is_secret(self.key) else masked(self.key, self.value, markup=self.markup)
+        return f"sets {shown(self.key)} to {shown(text)}{_HOW[self.strength]}"
 
 
 class Blank(Effect, frozen=True, tag="blank"):
-    """A key of the account is sent empty, so that phones which have a value lose it."""
+    """A key of the account is sent empty, so that phones which have a value lose it.
+
+    What was enforced, or is the user's own, gives way only to a blank that is `enforced`, too.
+    """
 
     key: Name
+    strength: Strength = Strength.ORDINARY
 
     def lay(self, draft: Draft, by: Signature, reason: str) -> None:
-        draft.set(self.key, Setting("", PROVIDER, markup=False, sent=True, by=by, reason=reason))
+        draft.set(self.key, Setting("", self.strength.rank, markup=False, sent=True, by=by, reason=reason))
 
     def target(self) -> tuple[str, str]:
         return "key", self.key
 
     def faults(self) -> Iterator[Fault]:
-        yield from _unwritable({self.key: Value("", PROVIDER, SOURCE)})
+        yield from _unwritable({self.key: Value("", self.strength.rank, SOURCE)})
+        if self.strength is Strength.DEFAULT_ONCE:
+            yield Fault("strength", "is ordinary or enforced: at its sign-in, a phone has nothing to lose")
         known = KEYS.find(self.key)
         if known is not None and (fault := known.fault("")):
             yield Fault("key", f"{self.key} {fault}")
 
     def __str__(self) -> str:
-        return f"blanks {shown(self.key)}"
+        return f"blanks {shown(self.key)}{_HOW[self.strength]}"
 
 
 class AddQuickDial(Effect, frozen=True, tag="add_quick_dial"):
@@ -128,10 +139,12 @@ class AddQuickDial(Effect, frozen=True, tag="add_quick_dial"):
 
     def faults(self) -> Iterator[Fault]:
         part = GlobalPart(QuickDials((self.item(),)))
-        return (Fault("", fault.text) for fault in dialplan.faults(part))
+        yield from (Fault("", fault.text) for fault in dialplan.faults(part))
+        for name, text in (("uri", self.uri), ("portrait_url", self.portrait_url)):
+            yield from _in_the_clear(name, name, text)
 
     def __str__(self) -> str:
-        return f"adds quick dial {shown(self.id)}, which calls {shown(self.uri)}"
+        return f"adds quick dial {shown(self.id)}, which calls {shown(masked('uri', self.uri))}"
 
 
 class RemoveQuickDial(Effect, frozen=True, tag="remove_quick_dial"):
@@ -173,8 +186,7 @@ class AddDialAction(Effect, frozen=True, tag="add_dial_action"):
         for fault in dialplan.faults(GlobalPart(dial_actions={self.id: values})):
             yield Fault("", str(fault))
         for name, text in self.values.items():
-            if is_secret(name) and text:
-                yield from _in_the_clear(f"values, {shown(name)}", name, text)
+            yield from _in_the_clear(f"values, {shown(name)}", name, text)
 
     def __str__(self) -> str:
         return f"adds dial action {shown(self.id)}"
@@ -266,13 +278,20 @@ def columns(*texts: str) -> tuple[str, ...]:
 
 
 def _unwritable(values: dict[str, Value]) -> Iterator[Fault]:
-    return (Fault("", str(fault)) for fault in accountxml.faults(values))
+    yield from (Fault("", str(fault)) for fault in accountxml.faults(values))
+    if LOGOUT_STATUS_KEY in values:
+        yield Fault("key", f"{LOGOUT_STATUS_KEY} {LOGOUT_STATUS_FAULT}")
 
 
-def _in_the_clear(place: str, name: str, text: str) -> Iterator[Fault]:
+def _in_the_clear(place: str, name: str, text: str, *, markup: bool = False) -> Iterator[Fault]:
     """A secret is only ever a reference, whole and alone; what is written in its place is not repeated."""
-    if not _PLACEHOLDER.fullmatch(text):
+    if is_secret(name) and text and not _PLACEHOLDER.fullmatch(text):
         yield Fault(place, f"is a secret in the clear, since {name} is one; write {{column}}, a sealed one of the user")
+        return
+    for found in dict.fromkeys(in_the_clear(name, text, markup=markup)):
+        yield Fault(
+            place, f"has a secret in the clear: {shown(found)}; write {{column}} there, a sealed one of the user"
+        )
 
 
 def _unshowable(message: str) -> Iterator[Fault]:

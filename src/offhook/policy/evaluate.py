@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from offhook.policy.index import Index
 from offhook.policy.resolution import Resolution, Signature
 from offhook.policy.rollout import Of
 from offhook.policy.rules import Policy, Rule, named
+from offhook.policy.strokes import Striking, Strokes
 from offhook.policy.subject import Fact, Subject
 from offhook.policy.view import NEVER, Condition, Span, Truth, View
 
@@ -72,14 +73,6 @@ class _Ready:
         return drawn if rule.when is None else f"{why}, {drawn}"
 
 
-class _Changes(NamedTuple):
-    """From one moment until just before another, the last change was at `changed_s`."""
-
-    from_s: int
-    until_s: int | None
-    changed_s: int
-
-
 class Compiled:
     """A policy ready to be asked. Equal policies and subjects give equal answers, whoever asks; asking never raises.
 
@@ -105,42 +98,35 @@ class Compiled:
         self.limits = any(isinstance(effect, AtMostDevices) for effect in effects)
         rollouts = [rule.rollout for rule in active if rule.rollout is not None]
         self.draws_installs = any(rollout.of is Of.INSTALLS for rollout in rollouts)
-        self._rollouts = [rollout for rollout in rollouts if rollout.stages]
-        self._hours = {
+        hours = {
             one
             for rule in active
             if rule.when is not None
             for one in reach(rule.when, self._segments)
             if isinstance(one, During)
         }
-        self._changes: _Changes | None = None
+        clocks: tuple[Striking, ...] = (*hours, *(rollout for rollout in rollouts if rollout.stages))
+        self._strokes = Strokes(clocks, self._spans)
+        self._timed = bool(clocks)
 
     @property
     def varies(self) -> bool:
         """Whether an answer to one user may differ from another one although nobody has changed anything."""
-        return bool(self.uses or self._rollouts or self._hours)
+        return self._timed or bool(self.uses)
 
     def changed_s(self, now_s: int) -> int:
-        """The last moment up to now at which anybody's answer may have become another one by itself; 0 for none.
-
-        Found out once for all subjects until the next such moment.
-        """
-        known = self._changes
-        if known is None or not (known.from_s <= now_s and (known.until_s is None or now_s < known.until_s)):
-            until_s: int | None = NEVER
-            for hours in self._hours:
-                until_s = _earlier(until_s, hours.span(now_s).until_s)
-            for rollout in self._rollouts:
-                until_s = _earlier(until_s, rollout.changes_s(now_s))
-            moments = [one.changed_s(now_s) for one in self._hours]
-            moments += [one.changed_s(now_s) for one in self._rollouts]
-            known = _Changes(now_s, until_s, max(moments, default=0))
-            self._changes = known
-        return known.changed_s
+        """The last moment up to now at which anybody's answer may have become another one by itself; 0 for none."""
+        return self._strokes.changed_s(now_s)
 
     def candidates(self, subject: Subject) -> tuple[Rule, ...]:
         """The rules that are tried for a subject; no other one can match."""
         return tuple(self._ready[position].rule for position in self._index.find(subject))
+
+    def tried(self, subject: Subject) -> Iterator[tuple[Rule, Truth]]:
+        """The same, each with whether its condition holds; no rollout is looked at."""
+        view = self._view(subject)
+        for rule in self.candidates(subject):
+            yield rule, True if rule.when is None else rule.when.holds(view)
 
     def resolve(self, subject: Subject) -> Resolution:
         """What the policy says about a subject."""

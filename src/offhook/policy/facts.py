@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
@@ -18,6 +18,8 @@ from offhook.policy.view import Condition, Known, Need, Needs, Truth, View
 
 MAX_LISTED: Final = 500
 _SHOWN: Final = 40
+# So many bits stand before an address of IPv4 within IPv6.
+_MAPPED: Final = 96
 _FEW: Final = 4
 
 Word: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -96,6 +98,10 @@ class InGroup(Condition, frozen=True, tag="in_group"):
 
     group: Word
 
+    def faults(self) -> Iterator[Fault]:
+        if "," in self.group or self.group != self.group.strip():
+            yield Fault("group", "is nobody's: the groups of a user stand between commas, without blanks around them")
+
     def holds(self, view: View) -> Truth:
         return self.group in view.subject.groups
 
@@ -109,17 +115,21 @@ class InGroup(Condition, frozen=True, tag="in_group"):
         return f"in group {shown(self.group)}"
 
 
-class Platform(Condition, frozen=True, tag="platform"):
+class Platform(Condition, frozen=True, tag="platform", dict=True):
     """The app runs on one of these platforms, such as ios or android, as it names them itself; case does not count."""
 
     one_of: Words
 
     def holds(self, view: View) -> Truth:
         platform = view.subject.platform
-        return platform.casefold() in _folded(self.one_of) if platform else None
+        return platform.casefold() in self._folded if platform else None
 
     def needs(self, known: Known) -> Needs:
-        return frozenset(Need("platform", name) for name in _folded(self.one_of))
+        return frozenset(Need("platform", name) for name in self._folded)
+
+    @cached_property
+    def _folded(self) -> frozenset[str]:
+        return frozenset(word.strip().casefold() for word in self.one_of)
 
     def uses(self) -> Iterator[Fact]:
         yield Fact.PLATFORM
@@ -131,7 +141,7 @@ class Platform(Condition, frozen=True, tag="platform"):
         return f"platform is {one_of(self.one_of)}"
 
 
-class VersionOf(Condition, frozen=True):
+class VersionOf(Condition, frozen=True, dict=True):
     """A version lies at or above one number, below another, or both."""
 
     at_least: Word | None = None
@@ -145,9 +155,12 @@ class VersionOf(Condition, frozen=True):
         numbers = versions.parse(self.of(view)[1] or "")
         if numbers is None:
             return None
-        if self.at_least is not None and numbers < (versions.parse(self.at_least) or ()):
-            return False
-        return self.below is None or numbers < (versions.parse(self.below) or ())
+        at_least, below = self._bounds
+        return not (at_least is not None and numbers < at_least) and (below is None or numbers < below)
+
+    @cached_property
+    def _bounds(self) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
+        return versions.parse(self.at_least or ""), versions.parse(self.below or "")
 
     def faults(self) -> Iterator[Fault]:
         if self.at_least is None and self.below is None:
@@ -168,7 +181,7 @@ class VersionOf(Condition, frozen=True):
         return ", but ".join(bounds)
 
 
-class AppVersion(VersionOf, frozen=True, tag="app_version"):
+class AppVersion(VersionOf, frozen=True, tag="app_version", dict=True):
     """The version of the app, `at_least` one or `below` another, compared as numbers: 9.10 is newer than 9.9."""
 
     def of(self, view: View) -> tuple[str, str | None]:
@@ -181,7 +194,7 @@ class AppVersion(VersionOf, frozen=True, tag="app_version"):
         return f"app version is {self.wanted()}"
 
 
-class OsVersion(VersionOf, frozen=True, tag="os_version"):
+class OsVersion(VersionOf, frozen=True, tag="os_version", dict=True):
     """The version of the device's system, compared as numbers; it says little without a platform beside it."""
 
     def of(self, view: View) -> tuple[str, str | None]:
@@ -194,7 +207,7 @@ class OsVersion(VersionOf, frozen=True, tag="os_version"):
         return f"system version is {self.wanted()}"
 
 
-class Locale(Condition, frozen=True, tag="locale"):
+class Locale(Condition, frozen=True, tag="locale", dict=True):
     """The app speaks one of these languages: `cs` is any Czech, `de-AT` that of Austria alone."""
 
     one_of: Words
@@ -204,7 +217,11 @@ class Locale(Condition, frozen=True, tag="locale"):
         if not locale:
             return None
         spoken = _language(locale)
-        return any(spoken == one or spoken.startswith(f"{one}-") for one in map(_language, self.one_of))
+        return any(spoken == one or spoken.startswith(f"{one}-") for one in self._languages)
+
+    @cached_property
+    def _languages(self) -> tuple[str, ...]:
+        return tuple(map(_language, self.one_of))
 
     def uses(self) -> Iterator[Fact]:
         yield Fact.LOCALE
@@ -284,7 +301,7 @@ class AtOccasion(Condition, frozen=True, tag="occasion"):
         return "the phone signs in" if self.is_ is Occasion.SIGN_IN else "the phone asks again"
 
 
-class FromNetwork(Condition, frozen=True, tag="from_network"):
+class FromNetwork(Condition, frozen=True, tag="from_network", dict=True):
     """The request comes from one of these networks: an address, or a range such as 10.0.0.0/8 or 2001:db8::/32."""
 
     one_of: Words
@@ -293,7 +310,19 @@ class FromNetwork(Condition, frozen=True, tag="from_network"):
         address = _address(view.subject.network)
         if address is None:
             return None
-        return any(address in network for network in map(_network, self.one_of) if network is not None)
+        number, bits = int(address), address.max_prefixlen
+        return any(number >> bits - length in found for length, found in self._networks.get(bits, {}).items())
+
+    @cached_property
+    def _networks(self) -> dict[int, dict[int, set[int]]]:
+        """How the addresses of the networks begin: by the bits of an address, and of a beginning."""
+        beginnings: dict[int, dict[int, set[int]]] = {}
+        for network in map(_network, self.one_of):
+            assert network is not None, "what is no network was refused"
+            bits, length = network.max_prefixlen, network.prefixlen
+            beginning = int(network.network_address) >> bits - length
+            beginnings.setdefault(bits, {}).setdefault(length, set()).add(beginning)
+        return beginnings
 
     def uses(self) -> Iterator[Fact]:
         yield Fact.NETWORK
@@ -332,22 +361,20 @@ def one_of(words: Iterable[str]) -> str:
     return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} or {every[-1]}"
 
 
-@lru_cache(maxsize=4096)
-def _folded(words: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(word.casefold() for word in words)
-
-
-@lru_cache(maxsize=4096)
 def _language(locale: str) -> str:
     return locale.strip().lower().replace("_", "-").partition(".")[0]
 
 
-@lru_cache(maxsize=4096)
 def _network(written: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """A network; one of IPv4 within IPv6 is taken for what it is, as its addresses are."""
     try:
-        return ipaddress.ip_network(written.strip(), strict=False)
+        network = ipaddress.ip_network(written.strip(), strict=False)
     except ValueError:
         return None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED:
+        return network
+    return ipaddress.ip_network((mapped, network.prefixlen - _MAPPED))
 
 
 @lru_cache(maxsize=4096)

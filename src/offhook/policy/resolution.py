@@ -55,6 +55,7 @@ class Beaten(msgspec.Struct, frozen=True):
     by: Signature
     value: str | None
     reason: str
+    markup: bool = False
 
 
 class Setting(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import msgspec
 
 from offhook.core.errors import Fault
 from offhook.policy.checking import Checked
-from offhook.policy.clock import DAY_S, day_and_time
+from offhook.policy.clock import DAY_S, day_and_time, moment_fault
 from offhook.policy.during import Moment
 from offhook.policy.subject import Subject
 from offhook.policy.view import NEVER, Truth
@@ -79,6 +79,9 @@ class Rollout(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
         for place, percent in shares.items():
             if abs(percent * 100 - _hundredths(percent)) > 1e-6:
                 yield Fault(place, f"{percent} is finer than a hundredth of a percent")
+        for position, stage in enumerate(self.stages, 1):
+            if fault := moment_fault(stage.since):
+                yield Fault(f"stages[{position}], since", fault)
         for position, (earlier, later) in enumerate(zip(self.stages, self.stages[1:], strict=False), start=2):
             if later.since_s <= earlier.since_s or later.percent < earlier.percent:
                 yield Fault(f"stages[{position}]", "comes before the one above it, or is smaller; stages only grow")
@@ -108,7 +111,11 @@ class Rollout(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
     def takes(self, lot: int | None, now_s: int) -> Truth:
         """Whether the rule is for whoever has this lot."""
-        return None if lot is None else lot < self.share(now_s)
+        share = self.share(now_s)
+        if lot is None:
+            # Whoever draws, nobody is outside of all, and nobody within nothing.
+            return share == WHOLE if share in {0, WHOLE} else None
+        return lot < share
 
     def flips_s(self, lot: int | None, now_s: int) -> int | None:
         """When the one with this lot gets in, if by itself."""
@@ -129,7 +136,8 @@ class Rollout(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
         """Why somebody is in, or is not: a clause."""
         share = f"the first {self.share(now_s) / 100:g}% of {self.of}"
         if lot is None:
-            return f"not known whether among {share}"
+            taken = {True: "", False: "not ", None: "not known whether "}[self.takes(lot, now_s)]
+            return f"{taken}among {share}"
         number = f"number {lot / 100:05.2f} of 100"
         if lot < self.share(now_s):
             return f"among {share} ({number})"

@@ -49,14 +49,16 @@ class Rule(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     """One rule: when it matches, its effects are laid into the answer.
 
     Without a condition it is for everybody. `paused` says why it is paused, and is empty when it is not; a paused rule
-    is as good as absent, as is one that is not enabled. `version`, `author` and `changed_s` are written when it is
-    kept; what a file says of them does not count.
+    is as good as absent, as is one that is not enabled. `takes_back` names the rule whose values it takes back from
+    phones: such a rule stays, though a file that is published does not have it, until somebody withdraws it.
+    `version`, `author` and `changed_s` are written when it is kept; what a file says of them does not count.
     """
 
     id: str
     title: Annotated[str, msgspec.Meta(max_length=200)] = ""
     enabled: bool = True
     paused: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    takes_back: Annotated[str, msgspec.Meta(max_length=64)] = ""
     version: Annotated[int, msgspec.Meta(ge=1, le=2**53)] = 1
     author: Annotated[str, msgspec.Meta(max_length=200)] = ""
     changed_s: Annotated[int, msgspec.Meta(ge=0, le=2**37)] = 0

@@ -33,7 +33,8 @@ class Subject(msgspec.Struct, frozen=True):
 
     Attributes and groups are known in full: what is not among them the user does not have, and an attribute that is
     empty counts as one that is not there. What comes with the request may be None or empty, which means not known.
-    `installs` counts the active installs, this one included; `username_key` and `install_id` draw the lots of rollouts.
+    `installs` counts the active installs, this one included, and `new_device` says that this is none of them yet.
+    `username_key` and `install_id` draw the lots of rollouts.
     """
 
     username: str
@@ -47,6 +48,7 @@ class Subject(msgspec.Struct, frozen=True):
     locale: str | None = None
     editable: bool = False
     installs: int = 1
+    new_device: bool = True
     occasion: Occasion = Occasion.SIGN_IN
     network: str = ""
     install_id: str = ""

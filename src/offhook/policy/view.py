@@ -78,7 +78,7 @@ class Condition(Checked, frozen=True, forbid_unknown_fields=True, omit_defaults=
 class View:
     """One subject during one evaluation; what several conditions ask for is found out once."""
 
-    __slots__ = ("_activation", "_flips_s", "_told", "_truths", "programs", "segments", "spans", "subject")
+    __slots__ = ("_evaluation", "_flips_s", "_told", "_truths", "programs", "segments", "spans", "subject")
 
     def __init__(
         self,
@@ -94,14 +94,13 @@ class View:
         self._truths: dict[str, Truth] = {}
         self._flips_s: dict[str, int | None] = {}
         self._told: dict[str, str] = {}
-        self._activation: cel.Activation | None = None
+        self._evaluation: cel.Evaluation | None = None
 
-    @property
-    def activation(self) -> cel.Activation:
-        """The variables of expressions, made when the first expression needs them."""
-        if self._activation is None:
-            self._activation = cel.activate(self.subject)
-        return self._activation
+    def expression(self, text: str) -> tuple[Truth, str]:
+        """Whether an expression is true; if that cannot be told, why. Variables are made when the first one asks."""
+        if self._evaluation is None:
+            self._evaluation = cel.Evaluation(self.subject)
+        return self._evaluation.find(text, self.programs[text])
 
     def segment(self, name: str) -> Truth:
         """Whether the subject is in a segment."""

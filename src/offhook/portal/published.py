@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 import msgspec
@@ -20,8 +20,6 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 _ENTRY_BYTES: Final = 4096
 
 Address: TypeAlias = tuple[str, bool, Part]
-# Runs what is slow where the event loop does not wait for it.
-Aside: TypeAlias = Callable[[Callable[[str], bytes], str], Awaitable[bytes]]
 
 
 class _Kept(msgspec.Struct):
@@ -49,9 +47,7 @@ class Published:
         clock: Clock,
         *,
         most_bytes: int = MOST_BYTES,
-        aside: Aside = asyncio.to_thread,
     ) -> None:
-        self._aside = aside
         self._store, self._themes, self._definitions = store, themes, definitions
         self._key, self._clock, self._most_bytes = key, clock, most_bytes
         self._kept: OrderedDict[Address, _Kept] = OrderedDict()
@@ -91,7 +87,7 @@ class Published:
                 return screen_bytes(version.app)
             case Part.THEME:
                 # Megabytes from a disk: the event loop must not wait for them.
-                return await self._aside(self._themes.get, version.theme)
+                return await asyncio.to_thread(self._themes.get, version.theme)
 
     def _served(self, cloud_id: CloudId, part: Part) -> tuple[Stamp, int]:
         found = self._store.served(cloud_id.name, _state(cloud_id), part)

@@ -52,6 +52,7 @@ class Authenticity:
         if standing is None:
             # Nobody guesses an id of 128 random bits, so there is nothing to count: a whole office may be behind it.
             raise Refused(WRONG)
+        await self._rulings.prepare(standing.tenant)
         if self._is_known(standing, request):
             return standing
         attempt = self._attempts.begin(request.cloud_id, request.install_id, request.client, self._clock.now_s())

@@ -14,6 +14,8 @@ from offhook.core.dialplan import MAX_ITEMS, QuickDial, QuickDials
 from offhook.core.errors import Fault, Invalid
 from offhook.core.mergeable import Value
 from offhook.core.secret import Discreet, Secret
+from offhook.core.webservice import LOGOUT_STATUS_FAULT, LOGOUT_STATUS_KEY
+from offhook.provider.circumstances import GROUPS, groups_fault
 from offhook.provider.sealing import SIGN_IN_PASSWORD
 from offhook.provider.subscriber import MAX_PASSWORD, SIP_PASSWORD, Argon2, Bcrypt, Override, State, username_key
 
@@ -154,6 +156,8 @@ def _attribute_faults(attributes: Mapping[str, str | None]) -> Iterator[Fault]:
             )
         if text is not None and (fault := text_fault(text)):
             yield Fault(name, fault)
+        if name == GROUPS and text is not None and (fault := groups_fault(text)):
+            yield Fault(name, fault)
 
 
 def _secret_faults(secrets: Mapping[str, Secret | None]) -> Iterator[Fault]:
@@ -170,6 +174,8 @@ def _override_faults(overrides: Mapping[str, Override | None]) -> Iterator[Fault
     given = {key: override for key, override in overrides.items() if override is not None}
     yield from accountxml.faults({key: value_of(override) for key, override in given.items()})
     for key, override in given.items():
+        if key == LOGOUT_STATUS_KEY:
+            yield Fault(key, LOGOUT_STATUS_FAULT)
         if key in {SIP_PASSWORD, SIGN_IN_PASSWORD}:
             yield Fault(key, "is a secret and no override: it has a place of its own, where it is kept encrypted")
         if len(override.value) > MAX_TEXT:

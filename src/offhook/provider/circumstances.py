@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -13,6 +14,8 @@ from offhook.policy.subject import Fact, Occasion, Subject
 from offhook.provider.subscriber import Subscriber, username_key
 
 GROUPS: Final = "groups"
+MAX_GROUPS: Final = 100
+MAX_GROUP: Final = 256
 # Nobody's version or locale is longer; what is cut off is lost to rules.
 MAX_FACT: Final = 100
 _VERSION: Final = re.compile(r"^[^\s/]{1,64}/([0-9][^\s]{0,63})")
@@ -79,6 +82,7 @@ def subject_of(
     occasion: Occasion = Occasion.SIGN_IN,
     installs: int = 1,
     install_id: str = "",
+    new_device: bool = True,
 ) -> Subject:
     """A user on a phone as a policy sees them. Their groups are those of the attribute `groups`, between commas."""
     attributes = subscriber.attributes
@@ -94,6 +98,7 @@ def subject_of(
         locale=circumstances.locale or None,
         editable=circumstances.editable,
         installs=installs,
+        new_device=new_device,
         occasion=occasion,
         network=circumstances.network,
         install_id=install_id,
@@ -101,8 +106,23 @@ def subject_of(
 
 
 def groups(written: str) -> frozenset[str]:
-    """The groups that a text names."""
-    return frozenset(name.strip() for name in written.split(",") if name.strip()) if written else frozenset()
+    """The groups that a text names; of too many the first ones, and none that is too long."""
+    return frozenset(islice(_groups(written), MAX_GROUPS)) if written else frozenset()
+
+
+def groups_fault(written: str) -> str | None:
+    """Why a text cannot name the groups of a user, or None."""
+    named = {name.strip() for name in written.split(",")} - {""}
+    if len(named) > MAX_GROUPS:
+        return f"names {len(named):,} groups; at most {MAX_GROUPS} are allowed"
+    if any(len(name) > MAX_GROUP for name in named):
+        return f"names a group of more than {MAX_GROUP} characters"
+    return None
+
+
+def _groups(written: str) -> Iterator[str]:
+    names = dict.fromkeys(name.strip() for name in written.split(","))
+    return (name for name in names if 0 < len(name) <= MAX_GROUP)
 
 
 def _cut(written: str) -> str:

@@ -8,10 +8,11 @@ from typing import Final
 
 import msgspec
 
-from offhook.core import accountxml, webservice
+from offhook.core import accountxml
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.mergeable import PROVIDER, Document, Settled, Value
 from offhook.core.secret import Discreet, Secret
+from offhook.core.webservice import LOGOUT_STATUS_KEY
 from offhook.policy.resolution import Beaten, Resolution, Setting
 from offhook.provider import evidence, globalpart, settling, template
 from offhook.provider.evidence import INTERVAL_KEY
@@ -30,7 +31,6 @@ OVERRIDE: Final = "user"
 INSTALL: Final = "install"
 INSTALL_KEY: Final = "X-install-id"
 STATUS: Final = "logout status"
-LOGOUT_STATUS_KEY: Final = f"{webservice.REPROVISIONING}LogoutStatusCode"
 
 
 class Grant(Discreet, frozen=True):
@@ -116,8 +116,8 @@ def compose(
     With `keys`, these are as they would be, and others that the template has may be missing.
     """
     laying = _Laying()
+    status = Value(str(tenant.logout_status), PROVIDER, STATUS)
     if tenant.former_statuses:
-        status = Value(str(tenant.logout_status), PROVIDER, STATUS)
         laying.lay(LOGOUT_STATUS_KEY, status, "The status that logs phones out was changed.")
     asked = template.parse(tenant.template)
     asked = asked if keys is None else asked.only(keys)
@@ -139,6 +139,9 @@ def compose(
         laying.lay(key, Value(override.value, override.sent_rank, OVERRIDE, override.markup), _why_override(override))
     for key, text, why in _install(tenant, subscriber, grant):
         laying.lay(key, Value(text, PROVIDER, INSTALL), why)
+    # A phone that knew another status would be logged out by a mere refusal, or by nothing at all.
+    if not laying.lacks(LOGOUT_STATUS_KEY) and laying.keys[LOGOUT_STATUS_KEY].value != status:
+        laying.lay(LOGOUT_STATUS_KEY, status, "The status that logs phones out is the Cloud ID's own.")
     remarks = (*asked.diagnostics, *asked.unfilled(values), *_unfilled(resolution, values))
     return Composition(Document(laying.keys), laying.reasons, remarks, laying.withheld, laying.beaten)
 

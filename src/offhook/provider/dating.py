@@ -38,13 +38,13 @@ class Dating(msgspec.Struct, frozen=True):
     def answered(self, digest: str, now_s: int, held_s: int) -> Served | None:
         """What is to be remembered of an answer with these bytes, its date among it; None when it is `modified_s`.
 
-        `held_s` is the date of what the phone has: one that we gave, and forgot in a crash, must not be given again.
-        A date that lies more than a day ahead was not given by us.
+        `held_s` is the date of what the phone has. When it is a later one than we know of, we forgot it in a crash, or
+        another process gave it, with bytes that we do not know: then no date up to that one stands for these bytes. A
+        date that lies more than a day ahead was not given by us.
         """
         if not self.variant:
             return None
-        served = self.served
-        if served.digest == digest and served.dated_s >= self.modified_s:
+        served, held_s = self.served, held_s if held_s <= now_s + DAY_S else 0
+        if served.digest == digest and served.dated_s >= max(self.modified_s, held_s):
             return Served(self.variant, digest, served.dated_s)
-        held_s = held_s if held_s <= now_s + DAY_S else 0
         return Served(self.variant, digest, max(self.modified_s, now_s, served.dated_s + 1, held_s + 1))

@@ -15,10 +15,11 @@ from offhook.core.errors import NotFound
 from offhook.core.features import Features, gate
 from offhook.core.lint import plain
 from offhook.core.login import CloudId
+from offhook.core.masking import masked
 from offhook.core.mergeable import PROVIDER, Admit, Document, Value, everything
 from offhook.core.secret import MASK, Discreet, Secret
 from offhook.policy.evaluate import Trace
-from offhook.policy.resolution import LetIn, Logout, Resolution, Verdict
+from offhook.policy.resolution import DeviceLimit, LetIn, Logout, Overflow, Resolution, Verdict
 from offhook.policy.rules import Policy
 from offhook.policy.subject import Occasion
 from offhook.provider import change as changes
@@ -74,11 +75,14 @@ class Line(Discreet, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """On which phone, when, and by which policy: the Live one and now, unless something else is given."""
+    """On which phone, when, and by which policy: the Live one and now, unless something else is given.
+
+    Unless it is said how many `installs` there are, this one included, those that there are now are counted.
+    """
 
     circumstances: Circumstances = NOTHING
     occasion: Occasion = Occasion.SIGN_IN
-    installs: int = 1
+    installs: int | None = None
     install_id: str = ""
     now_s: int | None = None
     policy: Policy | None = None
@@ -101,11 +105,29 @@ class Dial(Discreet, frozen=True):
         return f"{self.id}, {self.layer}"
 
 
+class Devices(msgspec.Struct, frozen=True):
+    """How many devices a rule allows, how many there are, and what becomes of a sign-in on one more."""
+
+    at_most: int
+    active: int
+    then: Overflow
+    reason: str
+
+    def __str__(self) -> str:
+        if self.active < self.at_most:
+            more = "so one more may sign in"
+        elif self.then is Overflow.REFUSE:
+            more = "so a sign-in on another one is refused"
+        else:
+            more = "so a sign-in on another one ends the oldest"
+        return f"{self.active} of at most {self.at_most} are in use, {more}. {self.reason}"
+
+
 class Explanation(Discreet, frozen=True):
     """The whole account of one user, as their phone settles it, and their quick dials beside it.
 
     `verdict` is empty, or says why a rule gives them none. `trace` tells of every rule why it matched or did not.
-    `next_change_s` is when that may become different by itself.
+    `next_change_s` is when that may become different by itself. `devices` tells of the limit, if there is one.
     """
 
     user: str
@@ -115,6 +137,7 @@ class Explanation(Discreet, frozen=True):
     verdict: str = ""
     trace: tuple[Trace, ...] = ()
     next_change_s: int | None = None
+    devices: Devices | None = None
 
     def __str__(self) -> str:
         return self.user
@@ -155,6 +178,8 @@ class Explain:
         tenant = self._tenants.get(cloud_id.name)
         subscriber = self._subscribers.get(cloud_id.name, username_key(username))
         case = self._rulings.supposed(tenant, asked.policy, asked.now_s, _phone(asked, cloud_id))
+        if asked.installs is None:
+            case = self._rulings.counted(case, tenant, subscriber.id)
         resolution = case.resolve(subscriber)
         again = asked.occasion is Occasion.AGAIN
         made = Secret(MADE_LATER)
@@ -176,6 +201,7 @@ class Explain:
             verdict=_said(resolution.verdict),
             trace=() if case.policy is None else tuple(case.policy.trace(case.subject(subscriber))),
             next_change_s=resolution.next_flip_s,
+            devices=_devices(case, resolution.device_limit),
         )
 
     def _sip_account(self, tenant: Tenant, subscriber: Subscriber, install_id: str) -> SipLine | None:
@@ -209,7 +235,14 @@ class Explain:
 
 def _phone(asked: Asked, cloud_id: CloudId) -> Case:
     circumstances = msgspec.structs.replace(asked.circumstances, editable=cloud_id.editable)
-    return Case(None, 0, circumstances, asked.occasion, asked.installs, asked.install_id)
+    return Case(None, 0, circumstances, asked.occasion, asked.installs or 1, asked.install_id)
+
+
+def _devices(case: Case, limit: DeviceLimit | None) -> Devices | None:
+    if limit is None:
+        return None
+    signs_in = case.occasion is Occasion.SIGN_IN and case.new_device
+    return Devices(limit.count, case.installs - signs_in, limit.then, limit.reason)
 
 
 def _said(verdict: Verdict) -> str:
@@ -268,7 +301,9 @@ class _Hidden:
 
     def shown(self, key: str, value: Value) -> str:
         """The value as a person may see it."""
-        return MASK if value.content and self.hides(key) else value.content
+        if value.content and self.hides(key):
+            return MASK
+        return masked(key, value.content, markup=value.markup)
 
     def hides(self, key: str) -> bool:
         """Whether nothing of this key's values may be seen."""
@@ -291,7 +326,8 @@ def _line(key: str, settled: Document, composition: Composition, base: Base | No
     beaten += [
         Said(value.source, hidden.shown(key, value), _gave_way(value, winner.value)) for value in winner.replaced
     ]
-    beaten += [Said(POLICY, hidden.shown(key, Value(one.value or "", PROVIDER, POLICY)), one.reason) for one in ruled]
+    wanted = ((Value(one.value or "", PROVIDER, POLICY, one.markup), one.reason) for one in ruled)
+    beaten += [Said(POLICY, hidden.shown(key, value), why) for value, why in wanted]
     reason = _why_portal(winner.value) if from_portal else reasons[key]
     return Line(key, hidden.shown(key, winner.value), layer, reason, tuple(beaten), kept_out)
 
@@ -318,7 +354,7 @@ def _dials(tenant: Tenant, subscriber: Subscriber, base: Base | None, resolution
             layer, reason = POLICY, resolution.quick_dials[item.id].reason
         else:
             layer, reason = COMMON, "The global part says so for every user."
-        yield Dial(item.id, item.display_name, item.uri, layer, item.rank, reason)
+        yield Dial(item.id, item.display_name, masked("uri", item.uri), layer, item.rank, reason)
 
 
 def _gave_way(beaten: Value, winner: Value) -> str:

@@ -96,7 +96,7 @@ def faults(
                 yield Fault("upstream", f"is asked at most every {MIN_REFRESH_S} seconds")
         case Closed() | ByInvitation():
             pass
-    if keeps_password and isinstance(onboarding, SignUp | ByUpstream):
+    if keeps_password and isinstance(onboarding, SignUp | ByUpstream | ByInvitation):
         yield Fault(
             "credential",
             "the app would keep a password that is not kept here, and could not ask again: choose token or sip",

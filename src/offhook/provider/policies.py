@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from offhook.core.features import Features
 from offhook.policy import document
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import stamped
-from offhook.provider import idle, policyremarks, rebasing
+from offhook.provider import idle, policyremarks, rebasing, takingback
 from offhook.provider.explain import BaseSource
 from offhook.provider.policydifference import difference
 from offhook.provider.policyversion import PolicyStore, PolicyTransaction, PolicyVersion, State
@@ -34,6 +34,8 @@ class Policies:
     tenants: TenantStore
     portal: BaseSource
     clock: Clock
+    # What users have values of, as far as that is known.
+    columns: Callable[[str], Collection[str]] = lambda _: ()
 
     def propose(
         self,
@@ -202,7 +204,12 @@ class Policies:
             return list(policies.newest_first(cloud_id))
 
     def at(self, cloud_id: str, moment_s: int) -> PolicyVersion:
-        """The version that was Live at a moment; raises NotFound."""
+        """The version that was Live at a moment, and for one to come the Live one; raises NotFound.
+
+        Versions that are published within one second have times that lie ahead of the clock.
+        """
+        if moment_s >= self.clock.now_s():
+            return self.show(cloud_id, State.LIVE)
         published = [one for one in self.history(cloud_id) if one.published_s is not None]
         found = (one for one in _by_publishing(published) if (one.published_s or 0) <= moment_s)
         for one in found:
@@ -227,7 +234,7 @@ class Policies:
             rules = ((change(one) if one.id == rule else one) for one in live.rules)
             policy = msgspec.structs.replace(live, rules=tuple(one for one in rules if one is not None))
             if blank_removed:
-                policy = policyremarks.blanking(tenant, live, policy)
+                policy = takingback.blanking(tenant, live, policy)
             return self._proposal(policies, tenant, self._signed(policies, cloud_id, policy, author), author)
 
     def _laid(
@@ -241,8 +248,8 @@ class Policies:
     ) -> Policy:
         """The policy beside the Live one: with what was decided of that, and if wanted with what blanks its keys."""
         live = _read(policies.standing(tenant.cloud_id, State.LIVE))
-        policy = rebasing.carried(live, _read(base), policy)
-        return policyremarks.blanking(tenant, live, policy) if blank_removed else policy
+        policy = takingback.keeping_blanks(live, rebasing.carried(live, _read(base), policy))
+        return takingback.blanking(tenant, live, policy) if blank_removed else policy
 
     def _base(self, policies: PolicyTransaction, version: PolicyVersion | None) -> PolicyVersion | None:
         """The version beside which this one was written: itself when it was Live, else what was Live then."""
@@ -254,16 +261,20 @@ class Policies:
         self, policies: PolicyTransaction, tenant: Tenant, policy: Policy, drafter: str, app: Base | None = None
     ) -> Proposal:
         live = _read(policies.standing(tenant.cloud_id, State.LIVE))
-        now = self.portal.base(tenant.cloud_id, False)
-        now_s = self.clock.now_s()
-        known = {*policyremarks.remarks(tenant, None, live, _features(now)), *idle.remarks(live, now_s)} if live else ()
-        noted = (*policyremarks.remarks(tenant, live, policy, _features(app or now)), *idle.remarks(policy, now_s))
+        now, now_s = self.portal.base(tenant.cloud_id, False), self.clock.now_s()
+        columns = self.columns(tenant.cloud_id)
+
+        def noted(live: Policy | None, policy: Policy, base: Base | None) -> Iterator[Diagnostic]:
+            yield from policyremarks.remarks(tenant, live, policy, _features(base), columns)
+            yield from idle.remarks(policy, now_s)
+
+        known = set(noted(None, live, now)) if live else set()
         return Proposal(
             tenant,
             policy,
             live,
             difference(live, policy),
-            tuple(remark for remark in noted if remark not in known),
+            tuple(remark for remark in noted(live, policy, app or now) if remark not in known),
             _ground(policies, tenant.cloud_id),
             drafter,
             replaces=policies.standing(tenant.cloud_id, State.EDITABLE),

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
-
-import msgspec
 
 from offhook.core.catalogue import KEYS
 from offhook.core.diagnostics import Diagnostic
-from offhook.core.errors import Invalid
 from offhook.core.features import Features, gate
+from offhook.core.keys import is_secret, near
 from offhook.core.lint.rewriting import EMERGENCY_NUMBERS
 from offhook.core.mergeable import PROVIDER, USER, Value
-from offhook.policy.conditions import InSegment, reach, walk
+from offhook.core.webservice import REPROVISIONING
+from offhook.policy.conditions import reach
 from offhook.policy.effects import AddDialAction, AddQuickDial, AnyEffect, Blank, LogOut, SetKey
-from offhook.policy.resolution import Strength
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import segments_of
 from offhook.policy.subject import Fact
 from offhook.provider import settling, template
-from offhook.provider.compose import POLICY
+from offhook.provider.compose import INSTALL_KEY, POLICY
 from offhook.provider.evidence import INTERVAL_KEY
-from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME
+from offhook.provider.takingback import removed, unlocked
 from offhook.provider.tenant import Tenant
 
+CLOUD_USERNAME: Final = "cloud_username"
+CLOUD_PASSWORD: Final = "cloud_password"
+LEAST_INTERVAL_S: Final = 60
 # A guard counts phones that were let in before, and where they asked from is not kept.
 _UNSEEN: Final = frozenset({Fact.NETWORK, Fact.OCCASION})
 _DIGITS: Final = re.compile(r"(?<![0-9])[0-9]{3,4}(?![0-9])")
@@ -33,17 +34,34 @@ _DIGITS: Final = re.compile(r"(?<![0-9])[0-9]{3,4}(?![0-9])")
 _OWN: Final = re.compile(r"^[Xx][-_]|^[a-z]+[-_]")
 
 
-def remarks(tenant: Tenant, live: Policy | None, new: Policy, features: Features | None) -> Iterator[Diagnostic]:
-    """All of them; without `features`, licences are not judged (D18)."""
+def remarks(
+    tenant: Tenant, live: Policy | None, new: Policy, features: Features | None, columns: Collection[str] = ()
+) -> Iterator[Diagnostic]:
+    """All of them; without `features`, licences are not judged (D18), and names without the users' `columns`."""
     for rule in new.rules:
         for position, effect in enumerate(rule.effects, 1):
             place = f"rule {rule.id}, then[{position}]"
-            yield from (Diagnostic(place, said) for said in _of_effect(effect, tenant, features))
+            told = (*_of_effect(effect, tenant, features), *_of_columns(effect, columns))
+            yield from (Diagnostic(place, said) for said in told)
         yield from (Diagnostic(f"rule {rule.id}", said) for said in _of_guard(rule, new))
-    yield from _taken_back(live, new)
-    for rule, key in removed(tenant, live, new):
-        said = f"{key} is not set any more for all whom the rule was for, and phones keep it: what is not sent stays"
-        yield Diagnostic(f"rule {rule.id}", f"{said}. --blank-removed sends it empty to them")
+    yield from _decided(live, new)
+    yield from _kept(tenant, live, new)
+    yield from _redrawn(live, new)
+
+
+def _kept(tenant: Tenant, live: Policy | None, new: Policy) -> Iterator[Diagnostic]:
+    """What phones keep of rules that go, and which rules take something back from them."""
+    before = {rule.id for rule in live.rules} if live else set()
+    for rule in new.rules:
+        if rule.takes_back and rule.id in before:
+            said = f"goes on taking back what {rule.takes_back} set, though the file need not have it"
+            why = "phones that have not asked since still have it"
+            how = f"When all have asked: offhook policy withdraw {tenant.cloud_id} {rule.id}"
+            yield Diagnostic(f"rule {rule.id}", f"{said}: {why}. {how}")
+    for left in removed(tenant, live, new):
+        said = f"{left.what} is not set any more for all whom the rule was for, and phones keep it"
+        how = "--blank-removed sends it empty to them" if left.undo else "Nothing in the protocol can take it back"
+        yield Diagnostic(f"rule {left.rule.id}", f"{said}: what is not sent stays. {how}")
     for rule, key in unlocked(tenant, live, new):
         said = f"{key} is not enforced any more for all whom the rule was for. {settling.why_kept(USER)}"
         yield Diagnostic(f"rule {rule.id}", said.partition(": --priority")[0] + ', with strength = "enforced"')
@@ -58,7 +76,7 @@ def _of_guard(rule: Rule, policy: Policy) -> Iterator[str]:
         yield f"{said} {' or '.join(unseen)}: it may wait for ever, and never pause"
 
 
-def _taken_back(live: Policy | None, new: Policy) -> Iterator[Diagnostic]:
+def _decided(live: Policy | None, new: Policy) -> Iterator[Diagnostic]:
     """What was decided of a Live rule and is not known to a text that was written before."""
     known = {rule.id: rule for rule in live.rules} if live else {}
     for rule in new.rules:
@@ -68,90 +86,26 @@ def _taken_back(live: Policy | None, new: Policy) -> Iterator[Diagnostic]:
         if before.paused and not rule.paused:
             by = f" by {before.author}" if before.author else ""
             yield Diagnostic(f"rule {rule.id}", f"was paused{by}, because {before.paused}; this lets it go on")
-        elif rule.rollout and before.rollout and not rule.paused and rule.rollout.opened < before.rollout.opened:
-            said = f"has {before.rollout.opened} stages open, and {rule.rollout.opened} with this"
+            continue
+        ours, theirs = rule.rollout, before.rollout
+        if ours and theirs and ours.guard and not rule.paused and ours.opened < theirs.opened:
+            said = f"has {theirs.opened} stages open, and {ours.opened} with this"
             yield Diagnostic(f"rule {rule.id}", f"{said}: users may be taken out of it")
 
 
-def removed(tenant: Tenant, live: Policy | None, new: Policy) -> Iterator[tuple[Rule, str]]:
-    """Keys that a Live rule sends, and nothing any more to all whom it was for; defaults are the user's own."""
-    always = {*template.parse(tenant.template).entries, SIP_USERNAME, SIP_PASSWORD}
-    for rule in live.rules if live else ():
-        if rule.active:
-            sent = always.union(*(_keys(one) for one in new.rules if one.active and _covers(one, rule)))
-            yield from ((rule, key) for key in _set(rule) if key not in sent)
-
-
-def unlocked(tenant: Tenant, live: Policy | None, new: Policy) -> Iterator[tuple[Rule, str]]:
-    """Keys that a Live rule enforces, and nobody any more for all whom it was for, though they are sent another way."""
-    gone = {(rule.id, key) for rule, key in removed(tenant, live, new)}
-    for rule in live.rules if live else ():
-        if rule.active:
-            still = set[str]().union(*(_enforced(one) for one in new.rules if one.active and _covers(one, rule)))
-            keys = (key for key in _set(rule) if key in _enforced(rule) and key not in still)
-            yield from ((rule, key) for key in keys if (rule.id, key) not in gone)
-
-
-def _covers(new: Rule, old: Rule) -> bool:
-    """Whether a rule is for all whom another one was for, as far as that can be told without asking about anybody."""
-    return new.when in {None, old.when} and (new.rollout is None or old.rollout is not None)
-
-
-def blanking(tenant: Tenant, live: Policy | None, new: Policy) -> Policy:
-    """The policy with rules at its end that send removed keys empty to those for whom they were set.
-
-    What was enforced is enforced when it is empty, too, since phones keep what has a higher rank. A key that cannot be
-    empty is left as it is. Raises Invalid when a rule would speak of a segment that is gone.
-    """
-    keys: dict[str, list[str]] = {}
-    by_id = {rule.id: rule for rule in live.rules} if live else {}
-    for rule, key in removed(tenant, live, new):
-        if not list(Blank(key).faults()):
-            keys.setdefault(rule.id, []).append(key)
-    taken = {rule.id for rule in new.rules}
-    added = [
-        Rule(
-            _free(f"{identity[:52]}-blanked", taken),
-            title=f"what {identity} set"[:200],
-            when=by_id[identity].when,
-            effects=tuple(_emptied(by_id[identity], key) for key in dict.fromkeys(names)),
-        )
-        for identity, names in keys.items()
-    ]
-    gone = {segment.id for segment in live.segments} - {segment.id for segment in new.segments} if live else set()
-    for rule in added:
-        spoken_of = (one.segment for one in walk(rule.when) if isinstance(one, InSegment)) if rule.when else ()
-        if named := sorted(gone.intersection(spoken_of)):
-            raise Invalid.at(f"rule {rule.id}", f"would speak of the segment {named[0]}; leave that in for now")
-    return msgspec.structs.replace(new, rules=(*new.rules, *added))
-
-
-def _free(identity: str, taken: set[str]) -> str:
-    number = 1
-    while (name := identity if number == 1 else f"{identity}-{number}") in taken:
-        number += 1
-    taken.add(name)
-    return name
-
-
-def _keys(rule: Rule) -> set[str]:
-    return {effect.key for effect in rule.effects if isinstance(effect, SetKey | Blank)}
-
-
-def _enforced(rule: Rule) -> set[str]:
-    return {one.key for one in rule.effects if isinstance(one, SetKey) and one.strength is Strength.ENFORCED}
-
-
-def _emptied(rule: Rule, key: str) -> SetKey | Blank:
-    return SetKey(key, "", strength=Strength.ENFORCED) if key in _enforced(rule) else Blank(key)
-
-
-def _set(rule: Rule) -> list[str]:
-    return [
-        effect.key
-        for effect in rule.effects
-        if isinstance(effect, SetKey) and effect.strength is not Strength.DEFAULT_ONCE
-    ]
+def _redrawn(live: Policy | None, new: Policy) -> Iterator[Diagnostic]:
+    """Rollouts that do not take in again whom they had."""
+    known = {rule.id: rule for rule in live.rules if rule.active and rule.rollout is not None} if live else {}
+    for rule in new.rules:
+        old, ours = known.get(rule.id), rule.rollout
+        if old is None or old.rollout is None or ours is None or not rule.active:
+            continue
+        if (ours.of, ours.salt) != (old.rollout.of, old.rollout.salt):
+            said = f"draws its {ours.of} anew: some who have it fall out, and others come in"
+            yield Diagnostic(f"rule {rule.id}", f"{said}. To keep them, leave of and salt as they are")
+        elif ours.stages and old.rollout.percent:
+            first = f"{ours.stages[0].percent:g}% from {ours.stages[0].since.isoformat()}"
+            yield Diagnostic(f"rule {rule.id}", f"begins anew with {first}; before that it is for nobody")
 
 
 def _of_effect(effect: AnyEffect, tenant: Tenant, features: Features | None) -> Iterator[str]:
@@ -171,6 +125,29 @@ def _of_effect(effect: AnyEffect, tenant: Tenant, features: Features | None) -> 
             pass
 
 
+def _of_columns(effect: AnyEffect, columns: Collection[str]) -> Iterator[str]:
+    """Placeholders that no user has a value for, and secrets that would stand where people see them."""
+    known = {*columns, *template.BUILT_IN}
+    for column in effect.columns() if columns else ():
+        if column not in known:
+            meant = near(column, known)
+            hint = f"; did you mean {{{meant[0]}}}?" if meant else ""
+            yield f"{{{column}}} is no attribute or secret of any user that was looked at{hint}"
+    match effect:
+        case SetKey():
+            texts = {effect.key: effect.value}
+        case AddDialAction():
+            texts = dict(effect.values)
+        case AddQuickDial():
+            texts = {"quick dial": f"{effect.display_name} {effect.uri} {effect.portrait_url}"}
+        case _:
+            texts = {}
+    for name, text in texts.items():
+        for column in template.columns(text):
+            if is_secret(column) and not is_secret(name):
+                yield f"puts {{{column}}}, a secret, into {name}, which phones do not hide"
+
+
 def _of_key(effect: SetKey | Blank, features: Features | None) -> Iterator[str]:
     key, text = effect.key, effect.value if isinstance(effect, SetKey) else ""
     if KEYS.find(key) is None and not _OWN.match(key):
@@ -178,8 +155,15 @@ def _of_key(effect: SetKey | Blank, features: Features | None) -> Iterator[str]:
         yield f"{key} is no key that we know" + (f"; did you mean {meant[0]}?" if meant else "")
     if features is not None and (reason := gate(features)(key, Value(text, PROVIDER, POLICY))):
         yield f"{key} has no effect now: it {reason}"
+    if key in {INSTALL_KEY, CLOUD_USERNAME, CLOUD_PASSWORD}:
+        yield f"{key} is set for each install, or is what it signs in with: leave it to the Cloud ID"
     if key == INTERVAL_KEY and not text.strip("0 "):
         yield f"{key} {text or 'empty'} means that phones ask only when their account is made or edited"
+    elif key == INTERVAL_KEY and text.isdecimal() and int(text) < LEAST_INTERVAL_S:
+        yield f"{key} lets every phone ask every {int(text)} seconds, and empties its battery"
+    elif key.startswith(REPROVISIONING) and key != INTERVAL_KEY:
+        asks = "a phone that gets it asks there, and no more here" if text else "no phone that has it asks again"
+        yield f"{key} is how phones find this service: {asks}, so nothing can take it back"
     if key == "rewriting":
         found = [number for number in dict.fromkeys(_DIGITS.findall(text)) if number in EMERGENCY_NUMBERS]
         if found:

@@ -68,8 +68,8 @@ class Difference(msgspec.Struct, frozen=True):
 
     `users` and `installs` were looked at; `passed_over` users are suspended or expired, so that they get nothing
     anyway. A user without an install counts as one who signs in for the first time, which is no install. `later` are
-    users for whom something may change at another time or from another network, and nothing does now. `hints` say what
-    the rules ask for that nobody was found to have.
+    users for whom nothing changes now, and something may at another time, on another phone, from another network, or
+    when they sign in. `hints` say what the rules ask for that nobody was found to have.
     """
 
     now_s: int
@@ -159,11 +159,11 @@ class _Tally:
         for case, installs in _cases(phones, replacement, now_s):
             change = replacement.change(subscriber, case)
             found: set[_Mark] = {*map(self._listed, change.moves), *change.fates}
-            found |= {_AFFECTED} if found else {_LATER} if change.later else set()
+            found |= {_AFFECTED} if found else set()
             for mark in found:
                 marks[mark] += installs
-        if _AFFECTED in marks:
-            marks.pop(_LATER, None)
+        if _AFFECTED not in marks and replacement.may_follow(subscriber, now_s):
+            marks[_LATER] = len(phones)
         for mark, installs in marks.items():
             count = self._counts.setdefault(mark, _Count())
             count.users += 1

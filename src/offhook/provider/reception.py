@@ -10,6 +10,8 @@ from offhook.core.errors import Fault, Refused, Unavailable
 from offhook.core.secret import Discreet
 from offhook.provider import change as changes
 from offhook.provider.change import NOBODY
+from offhook.provider.invitation import GONE, Invitation, read_token
+from offhook.provider.invitations import Invited
 from offhook.provider.making import Making, Pace
 from offhook.provider.onboarding import ByInvitation, ByUpstream, Closed, SignUp
 from offhook.provider.ports import Found
@@ -39,8 +41,16 @@ class Reception:
     """Asks whoever the Cloud ID says. Users with a password of their own here are known already, and not its matter."""
 
     def __init__(
-        self, *, making: Making, vouching: Vouching, vouchers: Vouchers, sign_ups: SignUps, pace: Pace | None = None
+        self,
+        *,
+        making: Making,
+        vouching: Vouching,
+        vouchers: Vouchers,
+        sign_ups: SignUps,
+        invited: Invited | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        self._invited = invited
         self._making, self._vouching, self._vouchers, self._sign_ups = making, vouching, vouchers, sign_ups
         self._pace = pace or Pace()
 
@@ -55,6 +65,10 @@ class Reception:
 
         `check` looks whether it is. Raises Refused, TooMany, Unavailable.
         """
+        token = read_token(guest.inputs.password.reveal())
+        if token is not None and self._invited is not None:
+            invitation: Invitation | None = await self._pace.aside(self._invited.find, token)
+            return await self._by_invitation(guest, self._invited, invitation, check)
         match guest.tenant.onboarding:
             case Closed() | ByInvitation():
                 await check()
@@ -93,6 +107,30 @@ class Reception:
             await self._pace.aside(self._vouchers.vouched, tenant.cloud_id, answer.username, mode, answer)
             await self._making.ready(entered.subscriber, entered)
         return username_key(answer.username)
+
+    async def _by_invitation(
+        self, guest: Guest, invited: Invited, invitation: Invitation | None, check: Check
+    ) -> str | None:
+        """By an invitation, which stands in place of the password; the first device that comes has it."""
+        tenant, inputs, user = guest.tenant, guest.inputs, guest.found.subscriber
+        whose = (invitation.cloud_id, username_key(invitation.username)) if invitation else None
+        if invitation is None or whose != (tenant.cloud_id, inputs.username_key):
+            # Somebody's password may look so; otherwise it counts as a wrong one.
+            await check()
+            return None
+        keep = guest.request.keep
+        device = inputs.device or f"@{guest.request.client}"
+        await self._pace.aside(lambda: invited.let_in(invitation, user, device, keep=keep))
+        if user is None and not isinstance(tenant.onboarding, ByInvitation):
+            raise Refused(GONE)
+        if keep:
+            # Who is removed afterwards is not made once more.
+            if user is None:
+                user = await self._making.made(tenant, invitation.username, invitation.attributes)
+            else:
+                await self._making.ready(user)
+            await self._pace.aside(invited.belongs, invitation, user)
+        return inputs.username_key
 
     async def _is_ours(self, known: Subscriber) -> bool:
         """Whether no upstream ever vouched for this user: the operator gave them a password here."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -14,15 +14,15 @@ from offhook.core.dialplan import GlobalPart
 from offhook.core.features import gating
 from offhook.core.mergeable import PROVIDER, Document
 from offhook.core.secret import MASK, Secret
-from offhook.policy.conditions import reach
-from offhook.policy.during import During
+from offhook.core.webservice import LOGOUT_STATUS_KEY
 from offhook.policy.evaluate import Compiled
+from offhook.policy.possible import Possible
 from offhook.policy.resolution import DeviceLimit, LetIn, Logout, Refusal, Resolution, Setting, Verdict
 from offhook.policy.rules import Policy, Rule
 from offhook.policy.stamping import said, segments_of
-from offhook.policy.subject import Fact, Occasion, Subject
+from offhook.policy.subject import Occasion
 from offhook.provider import template
-from offhook.provider.compose import INSTALL_KEY, LOGOUT_STATUS_KEY, Composition, Grant, common, compose
+from offhook.provider.compose import INSTALL_KEY, Composition, Grant, common, compose
 from offhook.provider.opening import VEIL
 from offhook.provider.rulings import Case
 from offhook.provider.settlement import (
@@ -41,7 +41,8 @@ from offhook.provider.subscriber import SIP_PASSWORD, SIP_USERNAME, Override, Su
 from offhook.provider.tenant import Tenant
 
 _VEILED: Final = Secret(MASK)
-_FAR_S: Final = 2**60
+_VERDICT: Final = ("verdict", "")
+_DIALS: Final = ("quick dial", "dial action")
 # What the provider may send of itself, whatever the template, the rules and single users say.
 _SENT: Final = (SIP_USERNAME, SIP_PASSWORD, "cloud_username", "cloud_password", INSTALL_KEY, LOGOUT_STATUS_KEY)
 
@@ -80,11 +81,10 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What changes for one phone now. `later`: something may at another time, or from another network."""
+    """What changes for one phone now."""
 
     moves: tuple[Move, ...] = ()
     fates: tuple[Fate, ...] = ()
-    later: bool = False
 
 
 NO_CHANGE: Final = Change()
@@ -123,12 +123,14 @@ class Replacement:
     def __init__(self, tenant: Tenant, live: Policy | None, new: Policy, bases: Bases = NO_BASES) -> None:
         live = live or Policy()
         self._tenant, self._live, self._new = tenant, Compiled(live), Compiled(new)
-        self._differing = _differing(live, new), _differing(new, live)
+        differing = _differing(live, new), _differing(new, live)
         self._suspects = [
             Compiled(msgspec.structs.replace(policy, rules=tuple(one for one in policy.rules if one.id in ids)))
-            for policy, ids in zip((live, new), self._differing, strict=True)
+            for policy, ids in zip((live, new), differing, strict=True)
         ]
-        self._open = {id(rule) for policy in (live, new) for rule in policy.rules if _is_open(rule, policy)}
+        self._moved = _moved(live, new)
+        self._possible = Possible(live), Possible(new)
+        self._possible_suspects = tuple(Possible(one.policy) for one in self._suspects)
         self._before, self._after = Beneath(bases.live), Beneath(bases.new)
         self._everybody = tuple(Move(Kind.APP, name, various=True) for name in bases.everybody)
         self._keys = frozenset(_differing_keys(self._before, self._after))
@@ -137,6 +139,7 @@ class Replacement:
         self._licences = self._before.features != self._after.features
         self._dials = self._before.common != self._after.common
         self._is_new_app = bool(self._keys or self._licences or self._dials or self._everybody)
+        self._covered = {target for policy in (live, new) for target in self._of_app(policy)}
         self.by_install = self._live.draws_installs or self._new.draws_installs
         self.by_circumstances = self._is_new_app or bool(self._live.uses or self._new.uses)
 
@@ -160,8 +163,7 @@ class Replacement:
                 fates = (Fate.REGISTERS_ANEW,)
             if _dialled(old) != _dialled(new) or before.common != self._after.common:
                 moves += tuple(_dials(*(self._global(subscriber, *one) for one in ((before, old), (self._after, new)))))
-        later = not (moves or fates) and self._may_follow(subject, suspects, old, new, is_new_app=is_new_app)
-        return Change(moves, fates, later)
+        return Change(moves, fates)
 
     def _account(
         self,
@@ -200,23 +202,36 @@ class Replacement:
         """What the portal says beside the account, and what the provider lays over it."""
         return beneath.common, common(self._tenant, subscriber, resolution, _MARKS).part
 
-    def _may_follow(
-        self, subject: Subject, suspects: list[Rule], old: Resolution, new: Resolution, *, is_new_app: bool
-    ) -> bool:
-        """Whether a rule that differs may match, or one that matches may count, when a clock strikes or a phone roams.
+    def may_follow(self, subscriber: Subscriber, now_s: int) -> bool:
+        """Whether something may change for a user at another time or on another phone, for whom nothing does now.
 
-        A rule that differs and does not match now never will, unless it asks for the time or the network itself. A rule
-        that comes or goes may also uncover what the app says.
+        A rule that differs may match then; or it matches now, decides nothing, and may when one above it ceases to. As
+        much is true of what the app says otherwise, beneath any rule; and who tests the app may have a phone that does
+        not.
         """
-        if not self._open:
-            return False
-        if any(id(rule) in self._open and _draws(rule, subject) for rule in suspects):
+        if self._is_new_app and self.change(subscriber, Case(None, now_s)) != NO_CHANGE:
             return True
-        differ = set[str]().union(*self._differing)
-        if not is_new_app and differ.isdisjoint(by.rule for by in (*old.matched, *new.matched)):
-            return False
-        tried = (rule for policy in (self._live, self._new) for rule in policy.candidates(subject))
-        return any(id(rule) in self._open and _draws(rule, subject) for rule in tried)
+        subject = Case(None, now_s).subject(subscriber)
+        before, after = (dict(one.stances(subject)) for one in self._possible_suspects)
+        names = [name for name in before | after if name in self._moved or before.get(name) != after.get(name)]
+        differ = [stances[name] for name in names for stances in (before, after) if name in stances]
+        if any(one.is_open for one in differ):
+            return True
+        things = {effect.target() for one in differ for effect in one.effects} | {_VERDICT} if differ else set()
+        things |= self._covered
+        return any(
+            one.is_open and not things.isdisjoint(effect.target() for effect in one.effects)
+            for possible in (self._possible if things else ())
+            for _, one in possible.stances(subject)
+        )
+
+    def _of_app(self, policy: Policy) -> Iterator[tuple[str, str]]:
+        """What a policy decides and the app says otherwise: all of it, where somebody is turned away."""
+        for rule in policy.rules if self._is_new_app else ():
+            for kind, name in (effect.target() for effect in rule.effects):
+                is_key = kind == "key" and (name in self._keys or (self._licences and bool(gating(name))))
+                if is_key or (self._dials and kind in _DIALS) or (kind, name) == _VERDICT:
+                    yield kind, name
 
 
 class _Marks:
@@ -236,28 +251,32 @@ _MARKS: Final = _Marks()
 
 
 def _differing(policy: Policy, other: Policy) -> frozenset[str]:
-    """The rules that say something else in the other policy, or are not there; all, if the others are moved about."""
+    """The rules that say something else in the other policy, are not there, or stand in another order."""
     ours, theirs = segments_of(policy), segments_of(other)
     known = {rule.id: said(rule, theirs) for rule in other.rules}
-    same = {rule.id for rule in policy.rules if known.get(rule.id) == said(rule, ours)}
-    before, after = ([rule.id for rule in one.rules if rule.id in same] for one in (policy, other))
-    return frozenset(rule.id for rule in policy.rules if rule.id not in same or before != after)
+    other_words = {rule.id for rule in policy.rules if known.get(rule.id) != said(rule, ours)}
+    return frozenset(other_words | _moved(policy, other))
 
 
-def _is_open(rule: Rule, policy: Policy) -> bool:
-    """Whether it may match at another time or from another network, which nobody knows of a phone afterwards."""
-    if rule.rollout is not None and rule.rollout.stages:
-        return True
-    parts = () if rule.when is None else reach(rule.when, segments_of(policy))
-    return any(isinstance(one, During) or Fact.NETWORK in one.uses() for one in parts)
+def _moved(policy: Policy, other: Policy) -> frozenset[str]:
+    """The rules that decide about the same thing, if not in the same order: of two, the upper one decides."""
+    both = {rule.id for rule in policy.rules} & {rule.id for rule in other.rules}
+    before, after = (_by_thing(rule for rule in one.rules if rule.id in both) for one in (policy, other))
+    return frozenset(
+        name
+        for thing in before.keys() & after.keys()
+        if [one for one in before[thing] if one in after[thing]]
+        != [one for one in after[thing] if one in before[thing]]
+        for name in (*before[thing], *after[thing])
+    )
 
 
-def _draws(rule: Rule, subject: Subject) -> bool:
-    """Whether its rollout, if it has any, takes this one in at last."""
-    if rule.rollout is None:
-        return True
-    whole = msgspec.structs.replace(rule.rollout, guard=None)
-    return whole.takes(whole.lot(subject, rule.id), _FAR_S) is not False
+def _by_thing(rules: Iterable[Rule]) -> dict[tuple[str, str], dict[str, None]]:
+    things: dict[tuple[str, str], dict[str, None]] = {}
+    for rule in rules:
+        for effect in rule.effects:
+            things.setdefault(effect.target(), {})[rule.id] = None
+    return things
 
 
 def _fates(before: Verdict, after: Verdict) -> Iterator[Fate]:

@@ -9,7 +9,8 @@ import msgspec
 
 from offhook.core.errors import Refused, Unavailable
 from offhook.core.secret import Discreet
-from offhook.policy.resolution import Logout, Refusal, Resolution, Verdict
+from offhook.policy.resolution import Logout, Overflow, Refusal, Resolution, Verdict
+from offhook.policy.subject import Occasion
 from offhook.provider.againrequest import AgainRequest
 from offhook.provider.authenticity import WRONG, Authenticity, hashes
 from offhook.provider.circumstances import Circumstances
@@ -100,7 +101,7 @@ class Reprovision:
         dating = Dating.of(case, standing.modified_s, standing.served if known is None else known)
         self._sightings.saw(seen)
         if decided := await self._decided(standing, seen.seen_s):
-            return await self._logout(standing, decided, seen)
+            return await self._logout(standing, decided, seen, self._said_of_limit(standing, case))
         if dating.known_s is not None:
             edition = Edition.of_account(standing.install_id, dating.known_s)
             if validators := edition.is_held(request.claim):
@@ -146,7 +147,7 @@ class Reprovision:
         told = request.circumstances.over(standing.circumstances)
         case, seen = self._case(standing, told), self._seen(standing, request, told, GLOBAL)
         if decided := await self._decided(standing, seen.seen_s):
-            return await self._logout(standing, decided, seen)
+            return await self._logout(standing, decided, seen, self._said_of_limit(standing, case))
         edition = Edition.of_global(standing.tenant.cloud_id, standing.subscriber_id, standing.modified_s)
         policy = case.policy
         varies = policy is not None and policy.dials and (policy.varies or policy.draws_installs)
@@ -208,7 +209,16 @@ class Reprovision:
             raise Unavailable("The fleet guard holds this logout back.", RETRY_AFTER_S)
         self._sightings.saw(msgspec.structs.replace(seen, told=True))
         status = standing.tenant.logout_status_of(seen.held_s)
-        return LoggedOut(standing.install_id, status, reason, message or MESSAGES[reason])
+        said = message if reason in {Ending.RULE, Ending.LIMIT} else ""
+        return LoggedOut(standing.install_id, status, reason, said or MESSAGES[reason])
+
+    def _said_of_limit(self, standing: Standing, case: Case) -> str:
+        """What the rule says to a phone that it has ended for another one, as long as there is such a rule."""
+        if standing.ended is not Ending.LIMIT or standing.state is None:
+            return ""
+        signing_in = msgspec.structs.replace(case, occasion=Occasion.SIGN_IN)
+        limit = signing_in.resolve(standing.subscriber()).device_limit
+        return "" if limit is None or limit.then is not Overflow.END_OLDEST else limit.message
 
     def _proved(self, standing: Standing, request: AgainRequest) -> bytes:
         """The hash of what was given last, if there are others and the install comes with this one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import blake2b
 from typing import Final, Protocol
 
@@ -18,8 +19,8 @@ from offhook.provider.ports import Clock
 from offhook.provider.subscriber import Subscriber
 from offhook.provider.tenant import Tenant
 
-# A policy of some rules takes a few kilobytes, one of thousands some megabytes.
-MOST_COMPILED: Final = 64
+# In memory, a policy takes some ten bytes for each character of its text.
+MOST_CHARACTERS: Final = 16 * 1024 * 1024
 SAYS_NOTHING: Final = Resolution()
 
 
@@ -42,6 +43,7 @@ class Case(msgspec.Struct, frozen=True):
     occasion: Occasion = Occasion.SIGN_IN
     installs: int = 1
     install_id: str = ""
+    new_device: bool = True
 
     @property
     def varies(self) -> bool:
@@ -82,6 +84,7 @@ class Case(msgspec.Struct, frozen=True):
             occasion=self.occasion,
             installs=self.installs,
             install_id=self.install_id,
+            new_device=self.new_device,
         )
 
     def resolve(self, subscriber: Subscriber) -> Resolution:
@@ -94,7 +97,29 @@ class Rulings:
 
     def __init__(self, store: RulingStore, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._compiled: dict[tuple[str, int], Compiled] = {}
+        self._compiled: dict[tuple[str, int], tuple[Compiled, int]] = {}
+        self._characters = 0
+        self._on_its_way: dict[tuple[str, int], asyncio.Task[None]] = {}
+
+    async def prepare(self, tenant: Tenant) -> None:
+        """Have the Live policy ready, compiled in a thread beside the event loop; raises Unavailable.
+
+        Who asks while it is being compiled waits for the same.
+        """
+        key = tenant.cloud_id, tenant.policy
+        if not tenant.policy or key in self._compiled:
+            return
+        task = self._on_its_way.get(key)
+        if task is None:
+            task = asyncio.create_task(self._bring(key))
+            self._on_its_way[key] = task
+            task.add_done_callback(lambda _: self._on_its_way.pop(key))
+        # Whoever ceases to wait does not take it away from the others.
+        await asyncio.shield(task)
+
+    async def _bring(self, key: tuple[str, int]) -> None:
+        text = self._store.policy(*key)
+        self._keep(key, await asyncio.to_thread(self._compile, key, text), len(text))
 
     def policy(self, tenant: Tenant) -> Compiled | None:
         """The Live policy, ready to be asked; raises Unavailable."""
@@ -103,21 +128,31 @@ class Rulings:
         key = tenant.cloud_id, tenant.policy
         known = self._compiled.pop(key, None)
         if known is None:
-            known = self._compile(*key)
+            text = self._store.policy(*key)
+            return self._keep(key, self._compile(key, text), len(text))
         # The one that was asked last goes last.
         self._compiled[key] = known
-        if len(self._compiled) > MOST_COMPILED:
-            del self._compiled[next(iter(self._compiled))]
-        return known
+        return known[0]
 
-    def _compile(self, cloud_id: str, number: int) -> Compiled:
-        text = self._store.policy(cloud_id, number)
+    def _keep(self, key: tuple[str, int], compiled: Compiled, size: int) -> Compiled:
+        """Remember a policy, and forget those that were not asked for longest, if all together are too large."""
+        self._characters += size - self._compiled.pop(key, (compiled, 0))[1]
+        while self._compiled and self._characters > MOST_CHARACTERS:
+            self._characters -= self._compiled.pop(next(iter(self._compiled)))[1]
+        self._compiled[key] = compiled, size
+        return compiled
+
+    def _compile(self, key: tuple[str, int], text: str) -> Compiled:
+        cloud_id, number = key
         try:
-            return Compiled(document.parse(text))
+            compiled = Compiled(document.parse(text))
         except Invalid as error:
             # It was good when it was published, so no phone is told that its request is not.
             again = f"Publish it anew, with offhook policy restore {cloud_id} NUMBER"
             raise Unavailable(f"Policy {number} of {cloud_id} cannot be read: {error.text}. {again}.") from None
+        # The first request need not wait for the clocks to be read.
+        compiled.changed_s(self._clock.now_s())
+        return compiled
 
     def supposed(self, tenant: Tenant, policy: Policy | None, now_s: int | None, phone: Case) -> Case:
         """A phone that somebody supposes: now by the Live policy, unless another moment or policy is given."""
@@ -127,15 +162,24 @@ class Rulings:
             now_s=self._clock.now_s() if now_s is None else now_s,
         )
 
+    def counted(self, supposed: Case, tenant: Tenant, subscriber_id: int) -> Case:
+        """The same, with as many phones as the user has; one that signs in is one more. Raises Unavailable."""
+        active = self._store.installs(tenant.cloud_id, subscriber_id, "")
+        installs = active + 1 if supposed.occasion is Occasion.SIGN_IN else max(1, active)
+        return msgspec.structs.replace(supposed, installs=installs)
+
     def sign_in(
         self, tenant: Tenant, subscriber_id: int, circumstances: Circumstances, install_id: str, device: str
     ) -> Case:
         """The case of a phone that signs in; raises Unavailable."""
         policy = self.policy(tenant)
-        installs = 1
+        installs, is_new = 1, True
         if policy is not None and (policy.limits or Fact.INSTALLS in policy.uses):
-            installs += self._store.installs(tenant.cloud_id, subscriber_id, device)
-        return Case(policy, self._clock.now_s(), circumstances, Occasion.SIGN_IN, installs, install_id)
+            others = self._store.installs(tenant.cloud_id, subscriber_id, device)
+            installs += others
+            # A phone that was reset is none too many, even where a limit came later than the phones.
+            is_new = not device or self._store.installs(tenant.cloud_id, subscriber_id, "") == others
+        return Case(policy, self._clock.now_s(), circumstances, Occasion.SIGN_IN, installs, install_id, is_new)
 
     def again(self, tenant: Tenant, subscriber_id: int, circumstances: Circumstances, install_id: str) -> Case:
         """The case of a phone that asks again; raises Unavailable."""

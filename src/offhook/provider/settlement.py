@@ -12,6 +12,7 @@ import msgspec
 from offhook.core.base import Base
 from offhook.core.dialplan import GlobalPart
 from offhook.core.features import Features, gate
+from offhook.core.masking import masked
 from offhook.core.mergeable import PROVIDER, Admit, Document, Settled, Value, everything
 from offhook.core.secret import MASK
 from offhook.provider.change import is_secret
@@ -76,11 +77,12 @@ class Beneath:
 def tell(name: str, value: Value) -> Told:
     """All of a value but where it comes from, and what may be seen of it."""
     whole = value.content, value.rank, value.markup, value.attributes
-    return whole, Sent(_cut(_masked(name, value.content)), value.rank, value.markup, value.attributes)
+    attributes = tuple((one, _masked(one, text)) for one, text in value.attributes)
+    return whole, Sent(_cut(_masked(name, value.content, markup=value.markup)), value.rank, value.markup, attributes)
 
 
-def _masked(name: str, text: str) -> str:
-    return MASK if text and is_secret(name) else _SEALED.sub(MASK, text)
+def _masked(name: str, text: str, *, markup: bool = False) -> str:
+    return MASK if text and is_secret(name) else masked(name, _SEALED.sub(MASK, text), markup=markup)
 
 
 def _cut(text: str) -> str:
@@ -97,7 +99,8 @@ def quick_dials(parts: tuple[GlobalPart, ...]) -> dict[str, Told]:
         said: dict[str, Told] = {one.id: (("", one.rank), Sent("", one.rank)) for one in dials.removals}
         for one in dials.items:
             texts = one.display_name, one.uri, one.portrait_url
-            said[one.id] = (*texts, one.rank), Sent(_cut(_masked("", ", ".join(filter(None, texts)))), one.rank)
+            shown = ", ".join(_masked("uri", text) for text in texts if text)
+            said[one.id] = (*texts, one.rank), Sent(_cut(shown), one.rank)
         told |= {name: one for name, one in said.items() if name not in told or one[1].rank >= told[name][1].rank}
     return told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 from contextlib import suppress
@@ -168,10 +169,14 @@ class SignIn:
         if is_new and request.keep:
             hashed = self._hash(entrant.tenant, grant, composition)
             install = self._install(entrant, case, hashed, request.user_agent)
+            room = room_of(resolution.device_limit) if case.new_device else None
+            if room is not None and case.installs > room.count:
+                # Which phone was not seen for longest is known only with what was noted just now.
+                await asyncio.to_thread(self._sightings.flush)
             install = msgspec.structs.replace(
                 install,
                 served=served or NEVER_SERVED,
-                room=room_of(resolution.device_limit),
+                room=room,
                 interval_s=composition.interval_s,
                 line=_own_line(entrant.tenant, grant),
             )
@@ -246,6 +251,7 @@ class SignIn:
     async def _let_in(self, request: SignInRequest) -> Entrant:
         tenant, found, inputs = await self._look_up(request)
         Invalid.unless_empty(self._reception.faults(tenant, inputs) if self._reception else inputs.faults)
+        await self._rulings.prepare(tenant)
         by_token, elsewhere = self._has_token(found, inputs), False
         if not by_token:
             admitted = await self._admitted(Guest(tenant, found, inputs, request))

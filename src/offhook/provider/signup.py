@@ -14,13 +14,13 @@ import msgspec
 from offhook.core.errors import OffhookError, Refused, TooMany, Unavailable
 from offhook.core.secret import Secret
 from offhook.provider.limits import Buckets, Rate, network_of
+from offhook.provider.mail import is_address
 from offhook.provider.onboarding import SignUp
 from offhook.provider.ports import Chance, Clock
 from offhook.provider.sealing import KeyedHash
 
 DIGITS: Final = 6
 TRIES: Final = 5
-MAX_ADDRESS: Final = 254
 KEY_BYTES: Final = 16
 AT_ONCE: Final = 2
 WAITING: Final = 500
@@ -33,8 +33,6 @@ SENT: Final = (
 WRONG_CODE: Final = "This code is wrong, or too old. To get a new one, sign in without a password."
 NOT_THIS_ADDRESS: Final = "You cannot sign up with this address. Please use the e-mail address that you were asked for."
 _CODE: Final = re.compile(rf"[0-9]{{{DIGITS}}}")
-# What a mail server takes without escapes; stranger ones exist, and nobody has one.
-_ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -104,7 +102,7 @@ class SignUps:
 
         Raises Refused for what is no address, or none of the right domain; TooMany, Unavailable. Waits for a write.
         """
-        if not _ADDRESS.fullmatch(address) or len(address) > MAX_ADDRESS or not mode.admits(address):
+        if not is_address(address) or not mode.admits(address):
             raise Refused(NOT_THIS_ADDRESS)
         sender = self._senders(mode.sent_by)
         if sender is None:

@@ -15,12 +15,14 @@ from offhook.core.errors import Fault, Invalid
 from offhook.core.keys import near
 from offhook.core.mergeable import PROVIDER, Value
 from offhook.core.secret import Discreet
+from offhook.core.webservice import LOGOUT_STATUS_FAULT, LOGOUT_STATUS_KEY
 
 SOURCE: Final = "template"
 # Always there, whatever columns the users have; each beats a column of its name, as in the vendor's sample.
 BUILT_IN: Final = ("cloud_username", "cloud_password", "cloud_id")
 MAX_BYTES: Final = 256 * 1024
-_PLACEHOLDER: Final = re.compile(r"\{([^{}]{1,128})\}")
+# A name as users' values have them; a JSON document is none.
+_PLACEHOLDER: Final = re.compile(r"\{(\w[^{}\"%:;\x00-\x1f]{0,127})\}")
 
 
 class Entry(Discreet, frozen=True):
@@ -125,6 +127,8 @@ def _oddities(template: Template) -> Iterator[Diagnostic]:
 
 
 def _faults(template: Template) -> Iterator[Fault]:
+    if LOGOUT_STATUS_KEY in template.entries:
+        yield Fault(LOGOUT_STATUS_KEY, LOGOUT_STATUS_FAULT)
     for key, entry in template.entries.items():
         for name, written in entry.value.attributes:
             if _PLACEHOLDER.search(written):

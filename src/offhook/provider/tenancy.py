@@ -10,7 +10,7 @@ import msgspec
 
 from offhook.core.diagnostics import Diagnostic
 from offhook.core.errors import Fault, Invalid
-from offhook.provider import globalpart, onboarding, template
+from offhook.provider import globalpart, invitation, onboarding, template
 from offhook.provider.tenant import Credential, Names, PerWhom, Tenant
 
 MIN_OVERLAP_S: Final = 600
@@ -32,6 +32,7 @@ def check(tenant: Tenant, columns: Collection[str] = ()) -> tuple[Diagnostic, ..
         keeps_password=tenant.credential is Credential.PASSWORD,
     )
     faults += _sip_faults(tenant)
+    faults += invitation.faults(tenant.inviting)
     try:
         for remark in template.validate(tenant.template, columns):
             remarks.append(Diagnostic(f"template, {remark.place}", remark.text))

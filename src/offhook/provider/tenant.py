@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from offhook.policy.fleetguard import Limits
+from offhook.provider.invitation import Inviting
 from offhook.provider.onboarding import AnyOnboarding, Closed, NumberFrom
 
 DEFAULT_LOGOUT_STATUS: Final = 410
@@ -81,7 +82,7 @@ class Tenant(msgspec.Struct, frozen=True):
     `policy`, the number of the Live policy, 0 when there is none. A policy that changes the
     answers of more than `approval_share` of the users needs a second person, if that is given. Without `sip`, users
     have the SIP credentials that were given for them. `onboarding` says who may come in the first time; then they get
-    `numbers`, and `hooks` are told, in this order.
+    `numbers`, and `hooks` are told, in this order. `inviting` says how invitations look.
     """
 
     cloud_id: str
@@ -98,6 +99,7 @@ class Tenant(msgspec.Struct, frozen=True):
     onboarding: AnyOnboarding = Closed()
     numbers: tuple[NumberFrom, ...] = ()
     hooks: tuple[str, ...] = ()
+    inviting: Inviting = Inviting()
 
     def logout_status_of(self, held_s: int) -> int:
         """What logs a phone out that has the account of this date; 0 when it did not say which."""

@@ -82,7 +82,7 @@ class Vocabulary:
                     yield f"no user is in group {shown(one.group)}{_meant(one.group, groups)}"
             case Platform():
                 for word in one.one_of:
-                    if word.casefold() not in self._platforms | PLATFORMS:
+                    if word.strip().casefold() not in self._platforms | PLATFORMS:
                         heard = one_of(sorted(self._platforms | PLATFORMS))
                         yield f"no phone is known to run on {shown(word)}; they say {heard}"
 

@@ -9,12 +9,13 @@ from typing import Any, Final, TypeAlias
 import msgspec
 import sqlalchemy as sa
 
+from offhook.provider.invitations import sealed_place
 from offhook.provider.reports import push_place
 from offhook.provider.sealing import SIGN_IN_PASSWORD, Sealer, key_number, place_of, place_of_override
 from offhook.provider.sipregister import place_of_line
 from offhook.provider.subscriber import Override, Sealed, read_password, write_password
 from offhook.storage.database import Database
-from offhook.storage.tables import install, sip_account, subscriber
+from offhook.storage.tables import install, invitation, sip_account, subscriber
 
 PAGE: Final = 200
 # A sealed text and its place, to the text that is to stand there.
@@ -105,6 +106,10 @@ def _sip_account(row: sa.RowMapping, exchange: Exchange) -> dict[str, str]:
     return {name: exchange(row[name], place_of_line(row["id"])) if row[name] else "" for name in names}
 
 
+def _invitation(row: sa.RowMapping, exchange: Exchange) -> dict[str, str]:
+    return {"sealed": exchange(row["sealed"], sealed_place(row["id"])) if row["sealed"] else ""}
+
+
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -113,4 +118,5 @@ _TABLES: Final[dict[sa.Table, Callable[[sa.RowMapping, Exchange], dict[str, str]
     subscriber: _subscriber,
     install: _install,
     sip_account: _sip_account,
+    invitation: _invitation,
 }

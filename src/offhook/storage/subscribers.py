@@ -14,7 +14,7 @@ from offhook.core.errors import Conflict, NotFound
 from offhook.policy.fleetguard import Stage
 from offhook.provider.ports import Ending
 from offhook.provider.subscriber import Subscriber
-from offhook.storage import decisions, numbers, revisions, sagas, sipwishes
+from offhook.storage import decisions, invitations, numbers, revisions, sagas, sipwishes
 from offhook.storage.database import Database
 from offhook.storage.decisions import Deciding
 from offhook.storage.rows import read_subscriber, write_subscriber
@@ -175,6 +175,7 @@ class SubscriberStore:
             keep_password(connection, cloud_id, known, gone.password)
             numbers.give_back(connection, cloud_id, known, now_s)
             sagas.take_back(connection, gone, now_s)
+            invitations.end(connection, cloud_id, username_key, known)
             connection.execute(_BURY, {**theirs, "now_s": now_s, "by": by})
             connection.execute(_FORGET, {"of": cloud_id, "before_s": now_s - KEPT_S})
             deciding.keep()

@@ -378,3 +378,43 @@ sign_up_code: Final = sa.Table(
     sa.Column("used_s", sa.Integer, nullable=False),
     sa.Index("sign_up_code_by_end", "expires_s"),
 )
+
+# --- invitations ---
+
+# Every invitation: its token only by its keyed hash, and sealed while the mail with it is yet to be sent.
+invitation: Final = sa.Table(
+    "invitation",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("cloud_id", sa.Text, nullable=False),
+    sa.Column("username", sa.Text, nullable=False),
+    sa.Column("username_key", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),  # the newest one of a user is the only one that counts
+    sa.Column("token_hash", sa.LargeBinary, nullable=False),
+    sa.Column("created_s", sa.Integer, nullable=False),
+    sa.Column("expires_s", sa.Integer, nullable=False),
+    sa.Column("attributes", sa.Text, nullable=False),  # JSON object of texts, for a user who is made
+    sa.Column("subscriber_id", sa.Integer, nullable=False),  # 0 while there is no such user
+    sa.Column("address", sa.Text, nullable=False),  # where a mail goes, or empty
+    sa.Column("sealed", sa.Text, nullable=False),  # the token while it is to be mailed
+    sa.Column("next_s", sa.Integer, nullable=False),  # when the mail is to be tried
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Column("mailed_s", sa.Integer, nullable=False),
+    sa.Column("runner", sa.Text, nullable=False),
+    sa.Column("leased_s", sa.Integer, nullable=False),  # until when the runner has the mail
+    sa.Column("used_by", sa.Text, nullable=False),  # the device that came first, or empty
+    sa.Column("used_s", sa.Integer, nullable=False),
+    sa.Column("revoked_s", sa.Integer, nullable=False),
+    sa.Column("replaced_s", sa.Integer, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Index("invitation_by_token", "token_hash", unique=True),
+    sa.Index("invitation_by_user", "cloud_id", "username_key", "version", unique=True),
+    sa.Index("invitation_by_age", "cloud_id", "created_s", "id"),
+    sa.Index(
+        "invitation_to_mail",
+        "next_s",
+        sqlite_where=sa.text("sealed <> ''"),
+        postgresql_where=sa.text("sealed <> ''"),
+    ),
+)
