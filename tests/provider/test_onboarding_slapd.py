@@ -64,6 +64,27 @@ def test_a_user_of_the_directory_comes_in(
     assert b"ann-right" not in json.dumps(world.told).encode()
 
 
+def test_a_wrong_password_costs_one_bind_for_both_calls_and_few_in_all(
+    world: Onboarding, mortal_slapd: tuple[Slapd, subprocess.Popen[bytes]]
+) -> None:
+    """Strangers cannot lock anybody, by whatever name and from wherever they try; who is there is not told either."""
+    slapd, _ = mortal_slapd
+    ann = f"uid=ann,{PEOPLE}"
+
+    asked = {"cloud_id": "EXAMPLE", "cloud_username": "ann", "cloud_password": "wrong"}
+    both = [world.get(path, **asked).status for path in ("/prov", GLOBAL)]
+    binds = slapd.binds(ann)
+    answers = {
+        name: [world.signs_in(name, f"guess-{number}").status for number in range(7)]
+        for name in ("ann@example.com", "nobody")
+    }
+
+    assert (both, binds) == ([403, 403], 1)
+    assert slapd.binds(ann) == 4
+    assert answers == {"ann@example.com": [403] * 3 + [429] * 4, "nobody": [403] * 4 + [429] * 3}
+    assert world.signs_in("ben", "ben-right").status == 200
+
+
 def test_while_the_directory_is_stopped_phones_go_on(
     world: Onboarding, mortal_slapd: tuple[Slapd, subprocess.Popen[bytes]]
 ) -> None:

@@ -21,6 +21,7 @@ from offhook.identity.asking import MAX_GROUPS, Deadline, Late, Told, Untold, ke
 from offhook.identity.directory import Answer, Link, Unreachable
 from offhook.identity.settings import IN_CHAIN
 from offhook.identity.settings import Ldap as Settings
+from offhook.identity.tries import Tries
 from offhook.provider.upstream import Vouched
 
 DOWN: Final = "Your provider's directory does not answer. Please try again later."
@@ -51,6 +52,7 @@ class Ldap:
 
     def __init__(self, settings: Settings, told: Told = silent, clock: Callable[[], float] = time.time) -> None:
         self._settings, self._told, self._clock = settings, told, clock
+        self._tries = Tries(settings.wrong_most, settings.wrong_rest_s)
         # The server that answered last: one that is down costs its time once, and not everybody.
         self._first = 0
 
@@ -103,10 +105,12 @@ class Ldap:
         with self._linked(Deadline(self._settings.timeout_s)) as link:
             entry = self._search(link, self._by_name(names, username))
             if entry is None:
-                return None
+                # Counted as well, else the answers would tell who is there.
+                with self._tries.one(username):
+                    return None
             # Before the password: afterwards the connection has the rights of the user, who may not see groups.
             vouched = self._vouched(link, entry)
-            return vouched if self._binds(link, entry.dn, password) else None
+            return vouched if self._binds(link, entry.dn, password, entry.dn) else None
 
     def _direct(self, username: str, password: Secret) -> Vouched | None:
         settings = self._settings
@@ -115,7 +119,9 @@ class Ldap:
         if not is_dn and settings.direct != PLACE and _OF_A_DOMAIN.search(username):
             return None
         with self._linked(Deadline(settings.timeout_s), bind=False) as link:
-            if not self._binds(link, name, password):
+            # ann, CORP\\ann and ann@corp.example.com are one user.
+            user = name if is_dn else username.rpartition("\\")[2].partition("@")[0]
+            if not self._binds(link, name, password, user):
                 return None
             if is_dn:
                 entry = self._search(link, settings.only, base=name)
@@ -124,14 +130,17 @@ class Ldap:
                 entry = next(filter(None, each), None)
             return None if entry is None else self._vouched(link, entry)
 
-    def _binds(self, link: Link, name: str, password: Secret) -> bool:
-        try:
-            answer = link.bind(name, password)
-        except Unreachable as error:
-            self._told(f"  bind as {name}: {error}")
-            raise Unavailable(DOWN) from None
-        self._told(f"  bind as {name}: {answer}")
-        return standing.fits(answer)
+    def _binds(self, link: Link, name: str, password: Secret, user: str) -> bool:
+        """Whether it is right. `user` is the same by whatever name they are bound as. Raises TooMany."""
+        with self._tries.one(user) as trying:
+            try:
+                answer = link.bind(name, password)
+            except Unreachable as error:
+                self._told(f"  bind as {name}: {error}")
+                raise Unavailable(DOWN) from None
+            self._told(f"  bind as {name}: {answer}")
+            trying.right = standing.fits(answer)
+            return trying.right
 
     def _vouched(self, link: Link, entry: Entry) -> Vouched:
         settings = self._settings
