@@ -29,7 +29,7 @@ from offhook.provider.siplines import SipLines
 from offhook.provider.sipsteps import SipStep
 from offhook.provider.tenant import Sip, Tenant
 from offhook.provider.thingsteps import HookStep, NumberStep
-from offhook.provider.upstream import Vouched
+from offhook.provider.upstream import Upstream, Vouched
 from offhook.provider.usersteps import ActivateStep, EnterStep
 from offhook.provider.vouchers import Refresh, Vouchers
 from offhook.provider.vouching import Vouching
@@ -119,7 +119,8 @@ class Onboarding(Provider):
     def __init__(self, folder: Path, *, wait_s: float = 1.0, limits: Limits | None = None) -> None:
         super().__init__(folder, limits=limits)
         self.people, self.crm, self.postman = People(), Crm(), Postman()
-        self.hooks, self.upstreams = {"crm": self.crm}, {"corp": self.people}
+        self.hooks = {"crm": self.crm}
+        self.upstreams: dict[str, Upstream] = {"corp": self.people}
         self.numbers, self.vouch_store = NumberStore(self.database), VoucherStore(self.database)
         self.told: list[str] = []
         pace = Pace(wait_s=wait_s)

@@ -1,4 +1,4 @@
-"""A telephone company on this machine: a data folder that is served by a process, and phones that are processes, too."""
+"""A telephone company on this machine: a data folder that a process serves, and phones that are processes, too."""
 
 from __future__ import annotations
 

@@ -124,6 +124,42 @@ def test_all_names_of_a_user_lead_to_the_same_one(world: Onboarding) -> None:
     assert world.users() == ["ann"]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_nobody_from_the_upstream_becomes_a_user_of_the_operators(world: Onboarding, method: str) -> None:
+    """By typing a name that leads to the one that somebody has here: they are told, and that user is as before."""
+    world.opens()
+    has = {"number": "9", "username": "u", "mailbox": ""}
+    world.has_user("ann@EXAMPLE", "12345678", attributes=has)
+    world.people.has("ann", department="sales")
+    query = urlencode(asked("ann@corp.example", "right"))
+
+    answers = [world.call(Call(method, path, query, client=CLIENT)) for path in ("/prov", GLOBAL)]
+
+    assert [answer.status for answer in answers] == [403, 403]
+    assert dict(world.subscribers.get("EXAMPLE", "ann").attributes) == has
+    assert world.signs_in("ann", "12345678").status == 200
+
+
+def test_what_a_pool_gives_nobody_else_does(world: Onboarding) -> None:
+    """Neither the upstream, when they come in and later, nor a hook, which may repeat what it was told."""
+    world.opens(None, "crm")
+    world.crm.gives = lambda wish: {"mailbox": "", "number": wish.attributes["number"]}
+    for name in ("ann", "bob"):
+        world.people.has(name, number="201")
+
+    numbers = [account(world.signs_in(name, "right"))["number"] for name in ("ann", "bob")]
+    world.clock.time_s += 4000
+    world.refreshes()
+    world.crm.gives = lambda wish: {"mailbox": "", "number": "201"}
+    world.people.has("eve")
+    other = world.signs_in("eve", "right")
+
+    assert numbers == ["201", "202"]
+    assert world.subscribers.get("EXAMPLE", "bob").attributes["number"] == "202"
+    assert other.status == 503
+    assert list(world.doctor.examine()) == []
+
+
 def test_a_wrong_password_is_asked_once(world: Onboarding) -> None:
     """And makes nothing; what the upstream says to the person is passed on."""
     world.opens()

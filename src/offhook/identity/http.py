@@ -16,6 +16,7 @@ from offhook.core.secret import Secret
 from offhook.identity.asking import Deadline, Told, Untold, kept, may_be, named, silent
 from offhook.identity.certificates import context
 from offhook.identity.settings import Http as Settings
+from offhook.identity.tries import Tries
 from offhook.provider.upstream import Vouched
 
 DOWN: Final = "Your provider's user service does not answer. Please try again later."
@@ -30,6 +31,7 @@ class Http:
 
     def __init__(self, settings: Settings, told: Told = silent) -> None:
         self._settings, self._told = settings, told
+        self._tries = Tries(settings.wrong_most, settings.wrong_rest_s)
 
     def vouch(self, username: str, password: Secret) -> Vouched | None:
         """POST with name and password as the settings say."""
@@ -37,7 +39,10 @@ class Http:
         if not may_be(username, typed) or (self._settings.send == "basic" and ":" in username):
             return None
         body, headers = self._request(username, typed)
-        return self._understood(username, *self._answer("POST", self._settings.url, body, headers))
+        with self._tries.one(username) as trying:
+            found = self._understood(username, *self._answer("POST", self._settings.url, body, headers))
+            trying.right = found is not None
+            return found
 
     def look_up(self, username: str) -> Vouched | None:
         """GET of `look_up_url`, where there is one."""

@@ -24,6 +24,7 @@ IN_CHAIN: Final = "(member:1.2.840.113556.1.4.1941:={dn})"
 class Common(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every kind has: an end in time, how many may ask at once, how long a wrong password is remembered.
 
+    After `wrong_most` wrong passwords for one user none is asked about for `wrong_rest_s`: fewer than lock them out.
     `attributes` says which of theirs becomes which of ours; of the groups, those whose names fit a pattern are kept.
     """
 
@@ -32,6 +33,8 @@ class Common(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout_s: float = 5.0
     at_once: int = 8
     wrong_s: int = 30
+    wrong_most: int = 4
+    wrong_rest_s: int = 1800
 
     def _refuse(self, *faults: str) -> None:
         """All of them together, as the reader of the file reports them."""
@@ -39,6 +42,8 @@ class Common(Discreet, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "" if 0.1 <= self.timeout_s <= 30 else "timeout_s must be from 0.1 to 30 seconds",
             "" if 1 <= self.at_once <= 64 else "at_once must be from 1 to 64",
             "" if 0 <= self.wrong_s <= 600 else "wrong_s must be from 0 to 600 seconds",
+            "" if 0 <= self.wrong_most <= 100 else "wrong_most must be from 0 to 100",
+            "" if 1 <= self.wrong_rest_s <= 86400 else "wrong_rest_s must be from 1 to 86400 seconds",
         )
         if found := "; ".join(filter(None, (*faults, *common))):
             raise ValueError(found)

@@ -102,9 +102,11 @@ class Reception:
         )
         if changes.username_faults(answer.username):
             raise Unavailable(f"The upstream {mode.upstream} gives a user a name that nobody can have here.", 60)
+        # It is not always what they have typed, so nobody has looked yet whose name it is here.
+        await self._pace.aside(self._vouchers.check, tenant.cloud_id, answer.username, mode)
         if guest.request.keep:
-            entered = await self._making.entered(tenant, answer.username, attributes_of(answer))
-            await self._pace.aside(self._vouchers.vouched, tenant.cloud_id, answer.username, mode, answer)
+            entered = await self._making.entered(tenant, answer.username, attributes_of(answer, tenant.numbers))
+            await self._pace.aside(self._vouchers.vouched, tenant, answer.username, mode, answer)
             await self._making.ready(entered.subscriber, entered)
         return username_key(answer.username)
 

@@ -47,7 +47,8 @@ class HookStep:
 
     def do(self, saga: Saga, step: CallHook, key: str) -> Mapping[str, str]:
         """As the port says."""
-        return _good(step.name, self._hook(step).perform(self._wish(saga, step, undo=False), key))
+        given = self._hook(step).perform(self._wish(saga, step, undo=False), key)
+        return _good(step.name, given, _pooled(saga))
 
     def undo(self, saga: Saga, step: CallHook, key: str) -> None:
         """As the port says."""
@@ -72,11 +73,19 @@ class HookStep:
         return found.attributes if found.id == saga.subscriber_id else {}
 
 
-def _good(name: str, given: Mapping[str, str]) -> Mapping[str, str]:
+def _pooled(saga: Saga) -> Mapping[str, str]:
+    """What the user has from pools."""
+    names = {one.attribute for one in saga.steps if isinstance(one, TakeNumber)}
+    return {name: text for name, text in saga.given.items() if name in names}
+
+
+def _good(name: str, given: Mapping[str, str], pooled: Mapping[str, str]) -> Mapping[str, str]:
     """What a hook gave, if it can be kept. Raises Unavailable: whoever runs it can mend it, and it is asked again."""
     faults = [str(fault) for fault in changes.faults(Change(attributes=given))]
     faults += [f"{one}: is a secret, which attributes must not hold" for one in given if changes.is_secret(one)]
     faults += [f"{one}: is given by the SIP system" for one in given if one == SIP_USERNAME]
+    # It may say what it was told.
+    faults += [f"{one}: is given by a pool of numbers" for one, text in pooled.items() if given.get(one, text) != text]
     if len(given) > MOST_GIVEN:
         faults.append(f"gave {len(given)} attributes; at most {MOST_GIVEN} are taken")
     if faults:

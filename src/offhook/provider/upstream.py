@@ -28,7 +28,8 @@ class Upstream(Protocol):
         """The user whose password this is; None when the upstream says no, wrong or unknown alike.
 
         A wrong password is tried once and never twice, since a directory counts them. An empty one is never tried.
-        Raises Refused with a text for the person where the upstream says that this user may not come in, Unavailable.
+        Raises Refused with a text for the person where the upstream says that this user may not come in, TooMany where
+        it is not asked any more lest it lock them, Unavailable.
         """
 
     def look_up(self, username: str) -> Vouched | None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 import msgspec
 
 from offhook.core.errors import Conflict, NotFound, Refused, Unavailable
 from offhook.provider import change as changes
-from offhook.provider.change import Change
+from offhook.provider.change import NOBODY, Change
 from offhook.provider.circumstances import GROUPS
-from offhook.provider.onboarding import ByUpstream
+from offhook.provider.onboarding import ByUpstream, NumberFrom
 from offhook.provider.ports import Clock, SubscriberStore, TenantStore
 from offhook.provider.subscriber import SIP_USERNAME, State, Subscriber, username_key
+from offhook.provider.tenant import Tenant
 from offhook.provider.upstream import Upstream, Vouched
 
 _ATTEMPTS: Final = 5
 # While an upstream is down, each of its users is asked for this often.
 DOWN_S: Final = 300
+TAKEN: Final = "Somebody else has your name here. Please contact your provider."
 
 
 class Voucher(msgspec.Struct, frozen=True):
@@ -53,26 +56,33 @@ class Authors(Protocol):
         """The subscribers for this author."""
 
 
-def attributes_of(answer: Vouched) -> dict[str, str]:
+def attributes_of(answer: Vouched, numbers: tuple[NumberFrom, ...] = ()) -> dict[str, str]:
     """What a user has of an upstream's answer, as far as it can be kept; their groups are the attribute `groups`.
 
-    Groups stand between commas there, so that a comma in the name of one becomes a semicolon.
+    Groups stand between commas there, so that a comma in the name of one becomes a semicolon. What pools give is the
+    pools' to say: an upstream could give a user the number of another one.
     """
+    pooled = {one.attribute for one in numbers}
     said = {**answer.attributes}
     if answer.groups:
         said[GROUPS] = ",".join(name.replace(",", ";").strip() for name in answer.groups)
     return {
         name: text
         for name, text in said.items()
-        if name != SIP_USERNAME and not changes.is_secret(name) and not changes.faults(Change(attributes={name: text}))
+        if name != SIP_USERNAME
+        and name not in pooled
+        and not changes.is_secret(name)
+        and not changes.faults(Change(attributes={name: text}))
     }
 
 
-def laid_over(known: Subscriber, before: Vouched | None, answer: Vouched) -> Mapping[str, str]:
+def laid_over(
+    known: Subscriber, before: Vouched | None, answer: Vouched, numbers: tuple[NumberFrom, ...] = ()
+) -> Mapping[str, str]:
     """The user's attributes with those of the answer; what only the answer before gave is gone, all else stays."""
-    earlier = attributes_of(before) if before is not None else {}
+    earlier = attributes_of(before, numbers) if before is not None else {}
     own = {name: text for name, text in known.attributes.items() if name not in earlier}
-    return {**own, **attributes_of(answer)}
+    return {**own, **attributes_of(answer, numbers)}
 
 
 class Vouchers:
@@ -85,14 +95,24 @@ class Vouchers:
         """What an upstream said of a user last."""
         return self._store.find(cloud_id, subscriber_id)
 
-    def vouched(self, cloud_id: str, username: str, mode: ByUpstream, answer: Vouched) -> None:
-        """The upstream vouches for a user who is there: what it says is theirs. Raises NotFound, Unavailable."""
-        answer = _without_secrets(answer)
+    def check(self, cloud_id: str, username: str, mode: ByUpstream) -> None:
+        """Look whether somebody from the upstream can have this name here. Raises Refused, Unavailable."""
+        with suppress(NotFound):
+            known = self._authors(author_of(mode.upstream)).get(cloud_id, username_key(username))
+            _refuse_ours(known, self._store.find(cloud_id, known.id))
+
+    def vouched(self, tenant: Tenant, username: str, mode: ByUpstream, answer: Vouched) -> None:
+        """The upstream vouches for a user who is there: what it says is theirs.
+
+        Raises Refused when it is a user of the operator's own, NotFound, Unavailable.
+        """
+        answer, cloud_id = _without_secrets(answer), tenant.cloud_id
         users = self._authors(author_of(mode.upstream))
         for _ in range(_ATTEMPTS):
             known = users.get(cloud_id, username_key(username))
             before = self._store.find(cloud_id, known.id)
-            changed = _changed(known, before, answer)
+            _refuse_ours(known, before)
+            changed = _changed(known, before, answer, tenant.numbers)
             try:
                 if changed != known:
                     users.replace(msgspec.structs.replace(changed, changed_s=self._clock.now_s()))
@@ -152,8 +172,9 @@ class Refresh:
     def do(self, name: str) -> None:
         """Ask for one user."""
         voucher, username = self._due.pop(name)
-        mode, now_s = self._mode(voucher.cloud_id), self._clock.now_s()
-        if mode is None or mode.upstream != voucher.upstream:
+        tenant, now_s = self._tenant(voucher.cloud_id), self._clock.now_s()
+        mode = tenant.onboarding if tenant is not None else None
+        if tenant is None or not isinstance(mode, ByUpstream) or mode.upstream != voucher.upstream:
             # The Cloud ID asks another one now, or none: whoever signs in is asked for there.
             self._store.put(msgspec.structs.replace(voucher, next_s=now_s + 86400))
             return
@@ -171,14 +192,13 @@ class Refresh:
             later = msgspec.structs.replace(voucher, next_s=now_s + spread(voucher.subscriber_id, mode.refresh_s))
             self._vouchers.gone(username, later)
         else:
-            self._vouchers.vouched(voucher.cloud_id, username, mode, answer)
+            self._vouchers.vouched(tenant, username, mode, answer)
 
-    def _mode(self, cloud_id: str) -> ByUpstream | None:
+    def _tenant(self, cloud_id: str) -> Tenant | None:
         try:
-            mode = self._tenants.get(cloud_id).onboarding
+            return self._tenants.get(cloud_id)
         except NotFound:
             return None
-        return mode if isinstance(mode, ByUpstream) else None
 
 
 def author_of(upstream: str) -> str:
@@ -197,8 +217,14 @@ def _without_secrets(answer: Vouched) -> Vouched:
     return msgspec.structs.replace(answer, attributes=open_ones)
 
 
-def _changed(known: Subscriber, before: Voucher | None, answer: Vouched) -> Subscriber:
-    attributes = dict(laid_over(known, before.answer if before else None, answer))
+def _refuse_ours(known: Subscriber, before: Voucher | None) -> None:
+    """Whoever has a password of ours, and was never vouched for, is somebody else, whatever they are called."""
+    if known.password != NOBODY and before is None:
+        raise Refused(TAKEN)
+
+
+def _changed(known: Subscriber, before: Voucher | None, answer: Vouched, numbers: tuple[NumberFrom, ...]) -> Subscriber:
+    attributes = dict(laid_over(known, before.answer if before else None, answer, numbers))
     came_back = before is not None and before.gone_s > 0 and known.state is State.SUSPENDED
     return msgspec.structs.replace(known, attributes=attributes, state=State.ACTIVE if came_back else known.state)
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore
 from typing import Final
 
-from offhook.core.errors import Refused, Unavailable
+from offhook.core.errors import Refused, TooMany, Unavailable
 from offhook.core.secret import Secret
 from offhook.provider.limits import Attempts
 from offhook.provider.ports import Chance, Clock
@@ -73,7 +73,7 @@ class Vouching:
         attempt = self._attempts.begin(cloud_id, username, client, self._clock.now_s())
         try:
             found = await self._aside(lambda: upstream.vouch(username, password))
-        except Unavailable:
+        except (Unavailable, TooMany):
             self._attempts.withdraw(attempt)
             raise
         except Refused:
