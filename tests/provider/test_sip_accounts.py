@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from offhook.core.login import CloudId
 from offhook.provider.explain import Explain
 from offhook.provider.knownlines import KnownLines
 from offhook.provider.sipaccounts import Address, SipAccount
+from offhook.provider.siplines import LEASE_S
 from offhook.provider.sipregister import Rotating, Wanted
 from offhook.provider.tenant import Credential, PerWhom
 from tests.world_directory import directory_of
 from tests.world_provider import Phone, Provider
-from tests.world_sip import SIP, SipWorld
+from tests.world_sip import SIP, MemorySip, SipWorld
 
 DOMAIN = SIP.domain
 PER_INSTALL = msgspec.structs.replace(SIP, accounts=PerWhom.INSTALL)
@@ -360,6 +361,47 @@ def test_users_of_before_move_into_the_system(provider: Provider) -> None:
     assert answers == [200] * 3
     assert all(registers(world, phone) for phone in phones)
     assert len({phone.account["username"] for phone in phones}) == 3
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["done late", "not known"])
+def test_a_late_write_enables_nobody_for_good(world: SipWorld, answers: bool) -> None:
+    """A rotation outlives its lease; meanwhile the user is suspended, and another server has disabled the account."""
+    world.provider.phone()
+    (entry,) = world.entries()
+    other = world.new_lines()
+
+    def suspended() -> None:
+        world.provider.clock.time_s += LEASE_S + 1
+        world.provider.suspend(world.user())
+        for name in other.due(10):
+            other.do(name)
+
+    world.lines.systems = {"berlin": Late(world.system, suspended, answers=answers)}
+    world.register.rotate([entry.id], Rotating.OVERLAP, world.provider.clock.now_s())
+    world.lines.run(entry.id)
+    before = entry.address in world.system.disabled
+    world.works()
+
+    assert not before
+    assert entry.address in world.system.disabled
+    assert [(one.wanted, one.done == one.version) for one in world.entries()] == [(Wanted.DISABLED, True)]
+
+
+class Late(MemorySip):
+    """Whose first rotation comes to pass after something else; whether it is answered or not."""
+
+    def __init__(self, system: MemorySip, before: Callable[[], None], *, answers: bool) -> None:
+        self._system, self._before, self._answers = system, before, answers
+
+    def rotate(self, account: SipAccount, key: str) -> None:
+        before, self._before = self._before, lambda: None
+        before()
+        self._system._set(account)
+        if not self._answers:
+            raise Unavailable("Away.")
+
+    def disable(self, address: Address, key: str) -> None:
+        self._system.disable(address, key)
 
 
 def test_what_was_never_issued_is_removed(world: SipWorld) -> None:

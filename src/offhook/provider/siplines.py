@@ -138,6 +138,8 @@ class SipLines:
         try:
             return self._carried_out(claimed, runner)
         except Conflict:
+            # Another one has the lease, and is done perhaps: what was asked for here may have come to pass after that.
+            self.register.again(account_id, self._clock.now_s())
             return None
         except Unavailable as error:
             self._postpone(entry, runner, error.text, min(FIRST_S << min(entry.tries, 20), MOST_S))
@@ -229,9 +231,9 @@ class SipLines:
         return self._clock.now_s() + sip.rotate_every_s - early_s
 
     def _postpone(self, entry: Entry, runner: str, error: str, wait_s: int) -> None:
-        next_s = self._clock.now_s() + wait_s
-        later = msgspec.structs.replace(entry, tries=entry.tries + 1, error=error, next_s=next_s)
-        self.register.postpone(later, runner)
+        now_s = self._clock.now_s()
+        later = msgspec.structs.replace(entry, tries=entry.tries + 1, error=error, next_s=now_s + wait_s)
+        self.register.postpone(later, runner, now_s)
 
     def _new_password(self, entry: Entry) -> str:
         password = self._chance.token(PASSWORD_BYTES).hex().upper()

@@ -150,8 +150,11 @@ class SipRegister(Protocol):
         Gives the lease back. Raises Conflict when it is lost.
         """
 
-    def postpone(self, entry: Entry, runner: str) -> None:
-        """Keep that it did not work, and when to try again; gives the lease back. A lease that is lost is no fault."""
+    def postpone(self, entry: Entry, runner: str, now_s: int) -> None:
+        """Keep that it did not work, and when to try again; gives the lease back.
+
+        A lease that is lost is no fault, but what is wanted is wanted anew: what did not work here may come late.
+        """
 
     def want(self, account_id: str, wanted: Wanted, now_s: int) -> None:
         """Something else is wanted; that it is wanted already changes nothing."""

@@ -161,11 +161,13 @@ class SipRegister:
             }
             _keep(connection, entry, runner, new)
 
-    def postpone(self, entry: Entry, runner: str) -> None:
+    def postpone(self, entry: Entry, runner: str, now_s: int) -> None:
         """As the port says."""
         new = {"tries": entry.tries, "error": entry.error, "next_s": entry.next_s, **_RELEASED}
         with self._database.begin() as connection:
-            connection.execute(sa.update(table).where(_MINE).values(new), {"known": entry.id, "by": runner})
+            mine = connection.execute(sa.update(table).where(_MINE).values(new), {"known": entry.id, "by": runner})
+            if not mine.rowcount:
+                connection.execute(sa.update(table).where(_KNOWN).values(_WISH), {"known": entry.id, "now_s": now_s})
 
     def want(self, account_id: str, wanted: Wanted, now_s: int) -> None:
         """As the port says."""
