@@ -75,9 +75,9 @@ class Evidence:
     def leaks(self) -> list[str]:
         """Where a secret stands: which, and not what it is."""
         wanted = [(what, spelling) for secret, what in self._secrets.items() for spelling in spellings(secret)]
-        return sorted({
-            f"{what}, in {place}" for place, text in self._written() for what, spelling in wanted if spelling in text
-        })
+        return sorted(
+            {f"{what}, in {place}" for place, text in self._written() for what, spelling in wanted if spelling in text}
+        )
 
     def _written(self) -> Iterator[tuple[str, bytes]]:
         yield from self._texts

@@ -15,7 +15,9 @@ PASSWORDS: Final = {"ann": 'pä$$ "word"&<x>/+% 42', "bob": "bob's own; secret =
 class Office:
     """One Cloud ID. `accounts` is per-user or per-install; `name` tells the offices of several tests apart."""
 
-    def __init__(self, company: Company, kamailio: Kamailio, transport: str, accounts: str, name: str = "CALLS") -> None:
+    def __init__(
+        self, company: Company, kamailio: Kamailio, transport: str, accounts: str, name: str = "CALLS"
+    ) -> None:
         self.company, self.kamailio, self.transport = company, kamailio, transport
         self.cloud_id = f"{name}{transport.upper()}{accounts[4:].upper()}"
         self.domain = f"{self.cloud_id.lower()}.example.com"
@@ -44,7 +46,7 @@ class Office:
 
     def is_registered(self, line: Line) -> bool:
         """As our own command sees it."""
-        return bool(self.company.tells("sip", "show", str(line.address))["registered"])
+        return bool(self.company.tells("sip", "show", str(line.address), "--system", "berlin")["registered"])
 
     def contacts(self) -> set[str]:
         """Where phones of this office are registered, by the table of Kamailio."""

@@ -18,7 +18,7 @@ WRITTEN = {
     "query": urlencode({"cloud_password": SECRET}),
     "JSON": json.dumps({"password": SECRET}),
     "JSON within JSON": json.dumps({"line": SECRET}, ensure_ascii=False),
-    "XML": "<password>pä$$ \"word\"&amp;&lt;x&gt;/+% 42</password>",
+    "XML": '<password>pä$$ "word"&amp;&lt;x&gt;/+% 42</password>',
     "basic": "Authorization: Basic " + base64.b64encode(f"ann:{SECRET}".encode()).decode(),
     "basic of others": "Basic " + base64.b64encode(f"anna:{SECRET}:more".encode()).decode(),
     "base64 for addresses": base64.urlsafe_b64encode(f"{SECRET}".encode()).decode(),

@@ -66,7 +66,7 @@ def test_an_account_for_each_phone(company: Company, kamailio_postgres: Kamailio
         seen = mobile.hears("is over")
         company.types("install", "revoke", install_of(desk.account))
         eventually(lambda: lost.register() == 401, "refused")
-        gone = company.types("sip", "show", str(lost.address), status=4)
+        gone = company.types("sip", "show", str(lost.address), "--system", "berlin", status=4)
         bob.says("call start 4711")
         mobile.hears("calls. Type answer, or hangup.", seen)
         mobile.says("answer")

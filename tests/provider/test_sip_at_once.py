@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from offhook.core.errors import OffhookError, Refused
+from offhook.core.errors import OffhookError, Refused, Unavailable
 from offhook.provider.beside import Beside
 from offhook.provider.chores import Rounds
 from offhook.provider.doctor import Doctor
@@ -115,6 +115,32 @@ def test_rounds_do_what_is_due_and_go_on_after_a_fault(provider: Provider) -> No
 
     assert len(world.system.accounts) == 1
     assert noted == [("broken", "a bug: KeyError")]
+
+
+def test_a_sip_system_that_is_down_is_noted_once_in_a_while(provider: Provider) -> None:
+    """However many accounts wait for it: once, and after a minute again, by its name."""
+    world, noted, now = SipWorld(provider), list[tuple[str, str]](), [0.0]
+
+    def is_down(what: str) -> None:
+        if what.startswith("sip."):
+            raise Unavailable("It does not answer.")
+
+    for name in ("johndow", "eve", "ann"):
+        provider.has_user(f"{name}@EXAMPLE")
+        world.lines.ask_for(SIP, world.user(name), "")
+    world.trouble.before = is_down
+    rounds = Rounds({"sip": world.lines}, lambda kind, why: noted.append((kind, why)), seconds=lambda: now[0])
+
+    counts = []
+    for now[0] in (0.0, 59.0, 61.0):
+        for future in rounds.go():
+            future.exception()
+        provider.clock.time_s += 3600
+        counts.append(len(noted))
+    rounds.close()
+
+    assert counts == [1, 1, 2]
+    assert set(noted) == {("sip", "berlin: It does not answer.")}
 
 
 @pytest.mark.parametrize("keep", [True, False])
