@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -21,6 +23,16 @@ def program(name: str, package: str, *folders: str) -> str:
     path = os.pathsep.join((os.environ.get("PATH", ""), *PLACES, *folders))
     if found := shutil.which(name, path=path):
         return found
+    _without(name, package)
+
+
+def module(name: str, package: str, *patterns: str) -> None:
+    """A part of a program that comes in a package of its own; without it, as without the program."""
+    if not any(glob.glob(f"{pattern}/{name}") for pattern in patterns):
+        _without(name, package)
+
+
+def _without(name: str, package: str) -> NoReturn:
     text = f"{name} is not installed: run scripts/real, or apt-get install {package}"
     if os.environ.get("OFFHOOK_REAL") == "all":
         pytest.fail(text, pytrace=False)
