@@ -113,7 +113,7 @@ def started(folder: Path, database_url: str, control: str = "", *defines: str) -
 
 def _modules(*names: str) -> None:
     for name in names:
-        module(f"kamailio/modules/{name}", PACKAGES, "/usr/lib/*", "/usr/lib*", "/usr/local/lib*")
+        module(f"kamailio/modules/{name}", PACKAGES, "usr/lib/*", "usr/lib*", "usr/local/lib*")
 
 
 def _command(path: str, wanted: Kamailio, control: str) -> list[str]:

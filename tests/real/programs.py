@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import socket
@@ -21,14 +20,15 @@ PLACES = ("/usr/sbin", "/usr/local/sbin")
 def program(name: str, package: str, *folders: str) -> str:
     """Where a program is. Without it the test is skipped; where OFFHOOK_REAL=all, that is an error."""
     path = os.pathsep.join((os.environ.get("PATH", ""), *PLACES, *folders))
-    if found := shutil.which(name, path=path):
-        return found
-    _without(name, package)
+    found = shutil.which(name, path=path)
+    if found is None:
+        _without(name, package)
+    return found
 
 
-def module(name: str, package: str, *patterns: str) -> None:
+def module(name: str, package: str, *folders: str) -> None:
     """A part of a program that comes in a package of its own; without it, as without the program."""
-    if not any(glob.glob(f"{pattern}/{name}") for pattern in patterns):
+    if not any(any(Path("/").glob(f"{folder}/{name}")) for folder in folders):
         _without(name, package)
 
 
