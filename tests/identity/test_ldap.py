@@ -18,7 +18,7 @@ from offhook.core.secret import Secret
 from offhook.identity import standing
 from offhook.identity.asking import Untold
 from offhook.identity.directory import Answer
-from offhook.identity.ldap import Ldap, _short
+from offhook.identity.ldap import Ldap, _short, owners
 from offhook.identity.sources import open_upstream
 from tests.identity.places import directory
 from tests.real.programs import free_port
@@ -316,9 +316,34 @@ def test_a_search_that_is_refused_is_no_answer(slapd: Slapd) -> None:
         Ldap(settings).vouch("ann", Secret("ann-right"))
 
 
-def test_by_mail_or_name_of_the_domain_one_can_be_bound_as_at_once(slapd: Slapd) -> None:
-    """As Active Directory takes it; OpenLDAP takes no such names, and says so as it says no."""
-    assert Ldap(directory(slapd, direct="{username}@example.com")).vouch("ann", Secret("ann-right")) is None
+@pytest.mark.parametrize(
+    ("direct", "typed", "expected"),
+    [
+        (
+            "{username}@corp.example.com",
+            "ann",
+            (("userPrincipalName", "ann@corp.example.com"), ("sAMAccountName", "ann")),
+        ),
+        ("{username}", "ann@sales.example.com", (("userPrincipalName", "ann@sales.example.com"),)),
+    ],
+)
+def test_who_was_bound_as_is_who_comes_in(
+    slapd: Slapd, direct: str, typed: str, expected: tuple[tuple[str, str], ...]
+) -> None:
+    """By a whole name as Active Directory takes it: never somebody of another domain with the same short name."""
+    assert owners(directory(slapd, direct=direct, username="sAMAccountName"), typed) == expected
+
+
+def test_a_name_with_a_domain_of_its_own_is_not_tried(slapd: Slapd) -> None:
+    """Where the operator says the domain; others are tried, and OpenLDAP takes no such names."""
+    steps: list[str] = []
+    upstream = Ldap(directory(slapd, direct="{username}@example.com"), steps.append)
+
+    assert upstream.vouch("ann@other.example.com", Secret("ann-right")) is None
+    assert upstream.vouch("OTHER\\ann", Secret("ann-right")) is None
+    assert steps == []
+    assert upstream.vouch("ann", Secret("ann-right")) is None
+    assert "bind as ann@example.com" in steps[-1]
 
 
 def test_without_a_service_nobody_is_looked_up(slapd: Slapd) -> None:
