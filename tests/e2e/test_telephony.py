@@ -61,6 +61,7 @@ def test_an_account_for_each_phone(company: Company, kamailio_postgres: Kamailio
         bob.says("call start 4711")
         desk.hears("calls. Type answer, or hangup.")
         mobile.hears("calls. Type answer, or hangup.")
+        bob.hears("It rings at 4711.")
         bob.says("hangup")
         desk.hears("is over")
         seen = mobile.hears("is over")
