@@ -69,9 +69,8 @@ class Elsewhere:
         self.public_url = connections.public_url
         self._database, self._subscribers, self._tenants, self._clock = database, subscribers, tenants, clock
         self._sealer, self._chance = sealer, chance
-        self.upstreams: dict[str, Upstream] = {
-            name: open_upstream(settings) for name, settings in connections.upstream.items()
-        }
+        sources = {name: open_upstream(settings) for name, settings in connections.upstream.items()}
+        self.upstreams: dict[str, Upstream] = {**sources}
         self.hooks = {name: WebhookHook(Webhook(settings)) for name, settings in connections.hook.items()}
         # Whoever sends codes, by the name of a hook; that of mail is empty.
         self.senders: dict[str, Sender] = {
@@ -108,6 +107,7 @@ class Elsewhere:
         self.lines = SipLines(register=self.register, systems=self.systems, sealer=sealer, chance=chance, clock=clock)
         self.sagas = Sagas(store=SagaStore(database), doers=self.doers(), clock=clock, chance=chance)
         self.beside = Beside()
+        self._let_go = [one.close for one in self.systems.values()] + [one.close for one in sources.values()]
 
     def doers(self) -> Doers:
         """Who does which kind of step; a new kind is one class, and one name here."""
@@ -188,3 +188,9 @@ class Elsewhere:
     def doctor(self) -> Doctor:
         """Finds what differs, and mends it."""
         return Doctor(self.checks())
+
+    def close(self) -> None:
+        """Let what is under way come to its end, and let go of all connections."""
+        self.beside.close()
+        for let_go in self._let_go:
+            let_go()

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -157,6 +157,10 @@ class Parts:
         except NotFound:
             return ""
 
+    def close(self) -> None:
+        """Let go of other systems; the database is its owner's."""
+        self.elsewhere.close()
+
     def definitions(self, cloud_id: str, public_url: str) -> Mapping[str, str]:
         """Our own web service definitions for a Cloud ID, also for one that has no tenant here yet."""
         tenant = self.served_tenants.find(cloud_id) or Tenant(cloud_id)
@@ -267,8 +271,8 @@ class Bases:
 def administration(data: Path | None, author: str = "") -> Iterator[Desk]:
     """A desk on a data folder, which is made when it is not there, for whoever decides there."""
     folder = DataFolder.choose(data).make()
-    with _opened(folder) as database:
-        yield Desk(Parts(folder, database, author=author))
+    with _opened(folder) as database, closing(Parts(folder, database, author=author)) as parts:
+        yield Desk(parts)
 
 
 @contextmanager
@@ -279,7 +283,7 @@ def looking(data: Path | None) -> Iterator[tuple[Desk, dict[str, Handler]]]:
     """
     folder = DataFolder.choose(data).make()
     with _opened(folder) as database, ExitStack() as stack:
-        parts = Parts(folder, database)
+        parts = stack.enter_context(closing(Parts(folder, database)))
         passwords = HashPool(parts.sealer)
         stack.callback(passwords.close)
         world = World(sleep=_at_once)
@@ -303,13 +307,12 @@ def service(
         database = stack.enter_context(_opened(folder))
         log = EventLog(events, time.time)
         stack.callback(log.close)
-        parts = Parts(folder, database)
+        parts = stack.enter_context(closing(Parts(folder, database)))
         passwords = HashPool(parts.sealer)
         stack.callback(passwords.close)
         stack.enter_context(_flushing(parts.sightings, log))
         if "provider" in rooms:
             stack.enter_context(guarding(Desk(parts).rollouts, log))
-        stack.callback(parts.elsewhere.beside.close)
         parts.elsewhere.public_url = parts.elsewhere.public_url or serving.public_url
         chores = {**parts.elsewhere.chores(), "keys": Reloading(parts.sealer, parts.clock)}
         stack.enter_context(rounds(chores, lambda chore, why: log("chore.failed", chore=chore, reason=why)))

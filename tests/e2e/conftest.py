@@ -9,12 +9,20 @@ import pytest
 from tests.e2e.company import Company
 from tests.e2e.leaks import Evidence
 from tests.real.kamailio import Kamailio
+from tests.real.postgres import PASSWORD as POSTGRES_PASSWORD
 
 SYSTEM = """
 [sip.berlin]
 kind = "kamailio"
 database = "{database}"
 control = "{control}"
+"""
+GONE_PASSWORD = "0f-a-database-that-is-gone"
+GONE = f"""
+[sip.gone]
+kind = "kamailio"
+database = "postgresql+psycopg://offhook:{GONE_PASSWORD}@127.0.0.1:1/kamailio"
+control = "unix:/nowhere/rpc.sock"
 """
 
 
@@ -33,8 +41,9 @@ def company(
 ) -> Iterator[Company]:
     """One that makes SIP accounts in Kamailio; each test opens a Cloud ID of its own there."""
     made = Company(tmp_path_factory.mktemp("company"), evidence)
+    evidence.secret("the password of a database", POSTGRES_PASSWORD)
+    evidence.secret("the password of another database", GONE_PASSWORD)
     connections = SYSTEM.format(database=kamailio_postgres.database_url, control=kamailio_postgres.control)
-    evidence.text("Kamailio's log", "")
-    with made.served(connections):
+    with made.served(connections + GONE):
         yield made
     evidence.text("Kamailio's log", kamailio_postgres.log.read_text(errors="replace"))

@@ -46,7 +46,7 @@ class Office:
 
     def is_registered(self, line: Line) -> bool:
         """As our own command sees it."""
-        return bool(self.company.tells("sip", "show", str(line.address))["registered"])
+        return bool(self.company.tells("sip", "show", str(line.address), "--system", "berlin")["registered"])
 
     def contacts(self) -> set[str]:
         """Where phones of this office are registered, by the table of Kamailio."""

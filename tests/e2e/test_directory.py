@@ -112,10 +112,8 @@ def test_a_directory_vouches_changes_and_stops(corp: Corp) -> None:
     assert ann.account["mail"] == "anna@example.com"
 
     # What changes in the directory reaches the phones; who is gone there is logged out.
-    with slapd.administered() as connection:
-        sellers = {"member": [("MODIFY_DELETE", [corp.ann])]}
-        connection.modify(f"cn=sellers,{GROUPS}", sellers)  # type: ignore[no-untyped-call] # the library says so of some
-        connection.delete(corp.ben)  # type: ignore[no-untyped-call] # likewise
+    slapd.takes_out(corp.ann, f"cn=sellers,{GROUPS}")
+    slapd.remove(corp.ben)
     corp.an_hour_goes_by()
     eventually(lambda: corp.state("benn") == "suspended", "suspended by the upstream")
     eventually(corp.is_asked_again, "asked for again")

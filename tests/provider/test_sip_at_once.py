@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import msgspec
 import pytest
 
-from offhook.core.errors import OffhookError, Refused
+from offhook.core.errors import OffhookError, Refused, Unavailable
 from offhook.provider.beside import Beside
 from offhook.provider.chores import Rounds, rounds
 from offhook.provider.doctor import Doctor
@@ -155,6 +155,32 @@ def test_what_is_done_beside_requests_survives_a_bug() -> None:
 
     assert all(reached)
     assert set(noted) == {"a bug: ValueError"}
+
+
+def test_a_sip_system_that_is_down_is_noted_once_in_a_while(provider: Provider) -> None:
+    """However many accounts wait for it: once, and after a minute again, by its name."""
+    world, noted, now = SipWorld(provider), list[tuple[str, str]](), [0.0]
+
+    def is_down(what: str) -> None:
+        if what.startswith("sip."):
+            raise Unavailable("It does not answer.")
+
+    for name in ("johndow", "eve", "ann"):
+        provider.has_user(f"{name}@EXAMPLE")
+        world.lines.ask_for(SIP, world.user(name), "")
+    world.trouble.before = is_down
+    rounds = Rounds({"sip": world.lines}, lambda kind, why: noted.append((kind, why)), seconds=lambda: now[0])
+
+    counts = []
+    for now[0] in (0.0, 59.0, 61.0):
+        for future in rounds.go():
+            future.exception()
+        provider.clock.time_s += 3600
+        counts.append(len(noted))
+    rounds.close()
+
+    assert counts == [1, 1, 2]
+    assert set(noted) == {("sip", "berlin: It does not answer.")}
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from tests.real.postgres import Postgres
-from tests.real.programs import free_port_of_both, program, running
+from tests.real.programs import free_port_of_both, module, program, running
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "kamailio"
 SCHEMAS = Path("/usr/share/kamailio")
@@ -95,6 +95,7 @@ def started(folder: Path, database_url: str, control: str = "", *defines: str) -
     `control` is where its JSON-RPC is to be, as the module takes it.
     """
     path = program("kamailio", PACKAGES)
+    _modules("db_sqlite.so" if database_url.startswith("sqlite") else "db_postgres.so", "tls.so")
     ca = trustme.CA()
     certificate = ca.issue_cert("127.0.0.1", "localhost", DOMAIN)
     ca.cert_pem.write_to_path(folder / "ca.pem")
@@ -108,6 +109,11 @@ def started(folder: Path, database_url: str, control: str = "", *defines: str) -
     command = _command(path, found, control)
     with running([*command, *(piece for name in defines for piece in ("-A", name))], found.log, found.answers):
         yield found
+
+
+def _modules(*names: str) -> None:
+    for name in names:
+        module(f"kamailio/modules/{name}", PACKAGES, "usr/lib/*", "usr/lib*", "usr/local/lib*")
 
 
 def _command(path: str, wanted: Kamailio, control: str) -> list[str]:
@@ -132,6 +138,7 @@ def _command(path: str, wanted: Kamailio, control: str) -> list[str]:
 def kamailio() -> Iterator[Kamailio]:
     """One with SQLite, for all tests of this process: let each use users of its own."""
     program("kamailio", PACKAGES)
+    _modules("db_sqlite.so")
     folder = Path(tempfile.mkdtemp(prefix="offhook-kamailio-"))
     try:
         with started(folder, prepare_sqlite(folder / "kamailio.sqlite3")) as found:
@@ -144,6 +151,7 @@ def kamailio() -> Iterator[Kamailio]:
 def kamailio_postgres(postgres: Postgres) -> Iterator[Kamailio]:
     """One with PostgreSQL, for all tests of this process: let each use users of its own."""
     program("kamailio", PACKAGES)
+    _modules("db_postgres.so")
     folder = Path(tempfile.mkdtemp(prefix="offhook-kamailio-"))
     try:
         with started(folder, prepare_postgres(postgres, "kamailio")) as found:

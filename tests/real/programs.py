@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -19,8 +20,19 @@ PLACES = ("/usr/sbin", "/usr/local/sbin")
 def program(name: str, package: str, *folders: str) -> str:
     """Where a program is. Without it the test is skipped; where OFFHOOK_REAL=all, that is an error."""
     path = os.pathsep.join((os.environ.get("PATH", ""), *PLACES, *folders))
-    if found := shutil.which(name, path=path):
-        return found
+    found = shutil.which(name, path=path)
+    if found is None:
+        _without(name, package)
+    return found
+
+
+def module(name: str, package: str, *folders: str) -> None:
+    """A part of a program that comes in a package of its own; without it, as without the program."""
+    if not any(any(Path("/").glob(f"{folder}/{name}")) for folder in folders):
+        _without(name, package)
+
+
+def _without(name: str, package: str) -> NoReturn:
     text = f"{name} is not installed: run scripts/real, or apt-get install {package}"
     if os.environ.get("OFFHOOK_REAL") == "all":
         pytest.fail(text, pytrace=False)

@@ -117,6 +117,16 @@ class Slapd(msgspec.Struct, frozen=True):
         self.add(dn, ["groupOfNames"], {"member": list(members)})
         return dn
 
+    def takes_out(self, member: str, group: str) -> None:
+        """Somebody is in a group no more."""
+        with self.administered() as connection:
+            connection.modify(group, {"member": [(ldap3.MODIFY_DELETE, [member])]})  # type: ignore[no-untyped-call] # as above
+
+    def remove(self, dn: str) -> None:
+        """Somebody is gone."""
+        with self.administered() as connection:
+            connection.delete(dn)  # type: ignore[no-untyped-call] # as above
+
 
 @contextmanager
 def started(folder: Path) -> Iterator[tuple[Slapd, subprocess.Popen[bytes]]]:

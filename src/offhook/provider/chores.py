@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from offhook.core.errors import OffhookError, Unavailable
 
 EVERY_S: Final = 1.0
 AT_ONCE: Final = 4
+# The same trouble, which many things have while another system is down, is noted once in a while.
+AGAIN_S: Final = 60.0
+MOST_TROUBLES: Final = 1_000
 # Due things that are looked at in one round; the others are due in the next one as well.
 MOST: Final = 50
 
@@ -29,8 +33,15 @@ class Chore(Protocol):
 class Rounds:
     """Goes round the chores. A thing that takes long keeps no other one waiting, and is not begun twice."""
 
-    def __init__(self, chores: Mapping[str, Chore], note: Callable[[str, str], None], at_once: int = AT_ONCE) -> None:
-        self._chores, self._note = chores, note
+    def __init__(
+        self,
+        chores: Mapping[str, Chore],
+        note: Callable[[str, str], None],
+        at_once: int = AT_ONCE,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._chores, self._tell, self._seconds = chores, note, seconds
+        self._noted: dict[tuple[str, str], float] = {}
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="chores")
         self._under_way: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -74,6 +85,16 @@ class Rounds:
 def bug(error: BaseException) -> str:
     """What may be said of an error that is none of ours: its text may hold anything."""
     return f"a bug: {type(error).__name__}"
+
+    def _note(self, kind: str, text: str) -> None:
+        now = self._seconds()
+        with self._lock:
+            if now < self._noted.get((kind, text), now):
+                return
+            if len(self._noted) >= MOST_TROUBLES:
+                self._noted.clear()
+            self._noted[kind, text] = now + AGAIN_S
+        self._tell(kind, text)
 
 
 @contextmanager

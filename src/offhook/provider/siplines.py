@@ -44,6 +44,10 @@ MOST_MISSING: Final = 200
 _ATTEMPTS: Final = 3
 
 
+class Postponed(Unavailable):
+    """A SIP system does not answer; the register says when to try again."""
+
+
 class SipLines:
     """The use cases. They wait for SIP systems, so they belong into a thread.
 
@@ -118,9 +122,9 @@ class SipLines:
         return self.register.due(self._clock.now_s(), most)
 
     def do(self, name: str) -> Entry | None:
-        """As `run`; a refusal stays in the register."""
+        """As `run`, but raises Postponed: whoever runs the server is to hear of it. A refusal stays in the register."""
         try:
-            return self.run(name)
+            return self._run(name)
         except Refused:
             return None
 
@@ -129,6 +133,12 @@ class SipLines:
 
         When the SIP system does not answer, the register says so, and when to try again.
         """
+        try:
+            return self._run(account_id)
+        except Postponed:
+            return None
+
+    def _run(self, account_id: str) -> Entry | None:
         runner = f"{self._runner}:{self._chance.token(4).hex()}"
         now_s = self._clock.now_s()
         claimed = self.register.claim(account_id, runner, now_s, now_s + LEASE_S)
@@ -143,7 +153,7 @@ class SipLines:
             return None
         except Unavailable as error:
             self._postpone(entry, runner, error.text, min(FIRST_S << min(entry.tries, 20), MOST_S))
-            return None
+            raise Postponed(f"{entry.system}: {error.text}") from None
         except Refused as error:
             self._postpone(entry, runner, error.text, REFUSED_S)
             raise
