@@ -14,6 +14,7 @@ from offhook.core.login import CloudId
 from offhook.provider.explain import Explain
 from offhook.provider.knownlines import KnownLines
 from offhook.provider.sipaccounts import Address, SipAccount
+from offhook.provider.sipdoctor import LineCheck
 from offhook.provider.siplines import LEASE_S
 from offhook.provider.sipregister import Rotating, Wanted
 from offhook.provider.tenant import Credential, PerWhom
@@ -425,6 +426,49 @@ def test_a_name_that_somebody_has_is_not_given_twice(world: SipWorld) -> None:
 
     assert names[0] == "desk"
     assert names[1] != "desk"
+
+
+def test_no_alias_takes_anothers_calls(world: SipWorld) -> None:
+    """Neither a user part nor an alias is given twice, in whichever order they come; the doctor says who lacks one."""
+    people = {
+        "bob": {"username": "bob", "number": "1"},
+        "eve": {"username": "Bob", "number": "2"},
+        "mal": {"username": "mal", "extension": "bob"},
+        "ann": {"username": "ann", "extension": "2"},
+        "two": {"username": "2"},
+    }
+    for name, attributes in people.items():
+        world.provider.has_user(f"{name}@EXAMPLE", attributes=attributes)
+        world.provider.phone(name)
+    names = [name for one in world.entries() for name in (one.address.username, *one.aliases)]
+    found = list(LineCheck(world.lines, world.provider.clock).find())
+
+    assert sorted(names) == sorted(set(names))
+    assert {"bob", "mal", "ann", "1", "2"} <= set(names)
+    assert {address.username: account.aliases for address, account in world.system.accounts.items()} == {
+        entry.address.username: entry.aliases for entry in world.entries()
+    }
+    assert [one.text.split(":")[0] for one in found if one.remedy == ""] == [
+        f"is not called by {name}, which {owner}@{DOMAIN} has"
+        for name, owner in (("bob", "bob"), ("bob", "bob"), ("2", names[2]), ("2", names[2]))
+    ]
+
+
+def test_a_name_is_free_again_when_its_account_is_gone(world: SipWorld) -> None:
+    """Whoever lacked it has it with the next wish."""
+    for name in ("ann", "bob"):
+        world.provider.has_user(f"{name}@EXAMPLE", attributes={"username": name, "extension": "201"})
+        world.provider.phone(name)
+    before = [one.aliases for one in world.entries()]
+
+    world.provider.subscribers.remove("EXAMPLE", "ann", world.provider.clock.now_s())
+    world.works()
+    (bob,) = [one for one in world.entries() if one.address.username == "bob"]
+    world.register.again(bob.id, world.provider.clock.now_s())
+    world.works()
+
+    assert before == [("201",), ()]
+    assert world.system.accounts[bob.address].aliases == ("201",)
 
 
 def test_a_changed_attribute_reaches_the_system(world: SipWorld) -> None:
