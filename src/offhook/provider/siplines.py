@@ -113,6 +113,10 @@ class SipLines:
         if entry.done < entry.version:
             raise Unavailable(entry.error or "The SIP account is being removed.")
 
+    def drop(self, account_id: str) -> None:
+        """No install was issued with this account after all: the next round removes it."""
+        self.register.want(account_id, Wanted.REMOVED, self._clock.now_s())
+
     def due(self, most: int) -> Sequence[str]:
         """Those of which something is wanted; together with `do`, they are a chore of the server."""
         return self.register.due(self._clock.now_s(), most)

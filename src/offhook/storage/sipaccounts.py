@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from offhook.core.errors import Conflict, NotFound
 from offhook.provider.sipaccounts import Address
-from offhook.provider.sipregister import Claimed, Entry, Rotating, Wanted, aliases_of
+from offhook.provider.sipregister import Claimed, Entry, Line, Rotating, Wanted, aliases_of
 from offhook.provider.subscriber import State, Subscriber
 from offhook.provider.tenant import PerWhom, Sip
 from offhook.provider.validators import COMPOSER_VERSION
@@ -303,14 +303,18 @@ _IN_TIME: Final[dict[str, sa.Update | sa.Delete]] = {
 }
 
 
-def confirm(execute: decisions.Execute, account_id: str) -> bool:
-    """An install is issued with its account, within a transaction; False when that is not wanted any more."""
-    return bool(execute(_CONFIRM, {"known": account_id}))
+def confirm(execute: decisions.Execute, line: Line) -> bool:
+    """An install is issued with an account, within a transaction.
+
+    False when that is not wanted any more, or has another password by now than the one that the install is told.
+    """
+    return bool(execute(_CONFIRM, {"known": line.account_id, "told": line.sealed}))
 
 
 _CONFIRM: Final = (
-    "UPDATE sip_account SET confirmed = 1, password = CASE WHEN forgets THEN '' ELSE password END "
-    "WHERE id = :known AND wanted = 'active' AND rotated_s > 0 RETURNING id"
+    "UPDATE sip_account SET confirmed = 1, "
+    "password = CASE WHEN forgets AND install_id <> '' THEN '' ELSE password END "
+    "WHERE id = :known AND wanted = 'active' AND rotated_s > 0 AND password = :told RETURNING id"
 )
 
 
