@@ -13,16 +13,22 @@ from offhook.core.errors import Conflict, Unavailable
 from offhook.core.login import CloudId
 from offhook.provider.explain import Explain
 from offhook.provider.knownlines import KnownLines
+from offhook.provider.ports import NewInstall
 from offhook.provider.sipaccounts import Address, SipAccount
+from offhook.provider.sipdoctor import LineCheck
 from offhook.provider.siplines import LEASE_S
 from offhook.provider.sipregister import Rotating, Wanted
-from offhook.provider.tenant import Credential, PerWhom
+from offhook.provider.subscriber import Argon2, StoredPassword
+from offhook.provider.tenant import Credential, PerWhom, Sip
+from offhook.storage import signin
+from offhook.storage.signin import SignInStore
 from tests.world_directory import directory_of
 from tests.world_provider import Phone, Provider
 from tests.world_sip import SIP, MemorySip, SipWorld
 
 DOMAIN = SIP.domain
 PER_INSTALL = msgspec.structs.replace(SIP, accounts=PerWhom.INSTALL)
+AT_SIGN_IN = msgspec.structs.replace(SIP, rotate_at_sign_in=True)
 NOT_KEPT = msgspec.structs.replace(PER_INSTALL, keep_passwords=False)
 
 
@@ -416,6 +422,67 @@ def test_what_was_never_issued_is_removed(world: SipWorld) -> None:
     assert (before, len(world.system.accounts)) == (1, 0)
 
 
+@pytest.mark.parametrize("sip", [PER_INSTALL, AT_SIGN_IN], ids=["per install", "rotated at sign-in"])
+def test_who_is_turned_away_for_want_of_room_changes_nothing(
+    world: SipWorld, sip: Sip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No account is made, and none is rotated, however often somebody tries."""
+    world.set(sip)
+    monkeypatch.setattr(signin, "MAX_INSTALLS", 2)
+    for number in range(2):
+        world.provider.phone(installid=f"phone {number}").asks()
+    world.works()
+    before = world.system.asked.copy()
+
+    refused = [world.provider.signs_in(installid=f"more {number}").status for number in range(5)]
+    world.works(1)
+
+    assert set(refused) == {403}
+    assert world.system.asked == before
+
+
+def test_what_was_made_for_somebody_who_is_turned_away_at_last_goes_at_once(
+    world: SipWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another phone took the room meanwhile."""
+    world.set(PER_INSTALL)
+    monkeypatch.setattr(signin, "MAX_INSTALLS", 1)
+
+    class Slow(SignInStore):
+        async def look_for_room(self, install: NewInstall) -> None:
+            """It was there."""
+
+    world.provider.sign_in._store = Slow(world.provider.database)
+    world.provider.phone(installid="one")
+    refused = world.provider.signs_in(installid="other")
+    made = len(world.system.accounts)
+    world.works(1)
+
+    assert refused.status == 403
+    assert (made, len(world.system.accounts)) == (2, 1)
+
+
+def test_a_password_that_was_rotated_meanwhile_is_not_handed_out(world: SipWorld) -> None:
+    """Checking who somebody is takes a while."""
+    world.provider.phone()
+    (entry,) = world.entries()
+
+    class Slow(SignInStore):
+        deeds = 1
+
+        async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
+            if self.deeds:
+                self.deeds = 0
+                world.register.rotate([entry.id], Rotating.AT_ONCE, world.provider.clock.now_s())
+                world.works()
+            await super().issue(install, upgraded, known)
+
+    world.provider.sign_in._store = Slow(world.provider.database)
+    phone = world.provider.phone()
+
+    assert registers(world, phone)
+
+
 def test_a_name_that_somebody_has_is_not_given_twice(world: SipWorld) -> None:
     """Two users with the same SIP name: the second one gets another."""
     for name in ("ann", "bob"):
@@ -425,6 +492,49 @@ def test_a_name_that_somebody_has_is_not_given_twice(world: SipWorld) -> None:
 
     assert names[0] == "desk"
     assert names[1] != "desk"
+
+
+def test_no_alias_takes_anothers_calls(world: SipWorld) -> None:
+    """Neither a user part nor an alias is given twice, in whichever order they come; the doctor says who lacks one."""
+    people = {
+        "bob": {"username": "bob", "number": "1"},
+        "eve": {"username": "Bob", "number": "2"},
+        "mal": {"username": "mal", "extension": "bob"},
+        "ann": {"username": "ann", "extension": "2"},
+        "two": {"username": "2"},
+    }
+    for name, attributes in people.items():
+        world.provider.has_user(f"{name}@EXAMPLE", attributes=attributes)
+        world.provider.phone(name)
+    names = [name for one in world.entries() for name in (one.address.username, *one.aliases)]
+    found = list(LineCheck(world.lines, world.provider.clock).find())
+
+    assert sorted(names) == sorted(set(names))
+    assert {"bob", "mal", "ann", "1", "2"} <= set(names)
+    assert {address.username: account.aliases for address, account in world.system.accounts.items()} == {
+        entry.address.username: entry.aliases for entry in world.entries()
+    }
+    assert [one.text.split(":")[0] for one in found if one.remedy == ""] == [
+        f"is not called by {name}, which {owner}@{DOMAIN} has"
+        for name, owner in (("bob", "bob"), ("bob", "bob"), ("2", names[2]), ("2", names[2]))
+    ]
+
+
+def test_a_name_is_free_again_when_its_account_is_gone(world: SipWorld) -> None:
+    """Whoever lacked it has it with the next wish."""
+    for name in ("ann", "bob"):
+        world.provider.has_user(f"{name}@EXAMPLE", attributes={"username": name, "extension": "201"})
+        world.provider.phone(name)
+    before = [one.aliases for one in world.entries()]
+
+    world.provider.subscribers.remove("EXAMPLE", "ann", world.provider.clock.now_s())
+    world.works()
+    (bob,) = [one for one in world.entries() if one.address.username == "bob"]
+    world.register.again(bob.id, world.provider.clock.now_s())
+    world.works()
+
+    assert before == [("201",), ()]
+    assert world.system.accounts[bob.address].aliases == ("201",)
 
 
 def test_a_changed_attribute_reaches_the_system(world: SipWorld) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -64,6 +64,37 @@ def test_200_sign_ins_at_once_make_one_account(provider: Provider) -> None:
     assert len(phones) == 200
     assert len({phone.account["password"] for phone in phones}) == 1
     assert world.system.registers(phones[0].account["username"], SIP.domain, phones[0].account["password"])
+
+
+def test_a_sign_in_waits_no_longer_than_it_says(provider: Provider) -> None:
+    """A SIP system that hangs is left to itself, and the next try finds the account."""
+    world = SipWorld(provider)
+    answers = threading.Event()
+    world.trouble.before = lambda what: None if not what.startswith("sip.") else _waits(answers)
+    beside = Beside()
+    provider.has_user("johndow@EXAMPLE")
+    lines = LineAtSignIn(world.lines, aside=beside, sleep=asyncio.sleep, seconds=time.monotonic, within_s=0.3)
+
+    async def sign_in() -> str:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            await lines.line(world.tenant, world.user(), "", rotate=False)
+        assert time.monotonic() - began < 20
+        answers.set()
+        for _ in range(200):
+            with suppress(Unavailable):
+                return (await lines.line(world.tenant, world.user(), "", rotate=False)).username
+        raise AssertionError("it was never ready")
+
+    username = asyncio.run(sign_in())
+    beside.close()
+
+    assert [address.username for address in world.system.accounts] == [username]
+    assert world.system.made == 1
+
+
+def _waits(answers: threading.Event) -> None:
+    assert answers.wait(60), "somebody gave up before"
 
 
 def test_two_servers_make_one_account(provider: Provider) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
@@ -45,7 +46,15 @@ class LineAtSignIn:
                 entry = await self._aside(self._lines.rotated, entry)
             return entry.line
 
-        return await self._together(f"{subscriber.cloud_id}/{subscriber.id}/{owner}", made)
+        work = self._together(f"{subscriber.cloud_id}/{subscriber.id}/{owner}", made)
+        try:
+            return await asyncio.wait_for(work, self._within_s)
+        except TimeoutError:
+            raise not_ready() from None
+
+    async def drop(self, account_id: str) -> None:
+        """As the port says."""
+        await self._aside(self._lines.drop, account_id)
 
     async def _made(self, tenant: Tenant, subscriber: Subscriber, install_id: str) -> Entry:
         until = self._seconds() + self._within_s

@@ -54,7 +54,7 @@ class Room(msgspec.Struct, frozen=True):
 class NewInstall(msgspec.Struct, frozen=True):
     """An install that is being issued. What it authenticates with is known only by its keyed hash.
 
-    `line` is the id of the SIP account that it is given, if that is its own.
+    `line` is the SIP account that it is given, if there is one; `has_own_line` says that no other install has it.
     """
 
     id: str
@@ -68,7 +68,8 @@ class NewInstall(msgspec.Struct, frozen=True):
     served: Served = NEVER_SERVED
     room: Room | None = None
     interval_s: int | None = None
-    line: str = ""
+    line: Line | None = None
+    has_own_line: bool = False
 
 
 class KnownInstall(msgspec.Struct, frozen=True):
@@ -102,16 +103,19 @@ class SignInStore(Protocol):
         Without an `install_id`, the install of that subscriber with that token. Raises Unavailable.
         """
 
+    async def look_for_room(self, install: NewInstall) -> None:
+        """Raises Refused where `issue` would for want of room, as far as that can be known before; Unavailable."""
+
     async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
         """Keep the install and, if given, the better hash in place of `known`, in one durable transaction.
 
         Where there is no room for it, the installs that were not seen for longest end, or it raises Refused.
 
         Raises Conflict when the subscriber is not there any more, or has another password than `known`, which was
-        checked, or the SIP account of the install is not wanted any more. When the subscriber has too many installs,
-        the one that was not seen for longest is forgotten, but none that was seen lately: raises Refused rather than
-        that, and Unavailable. Another install of the same device stays until this one comes back, since the app may
-        never get to know this one.
+        checked, or the SIP account of the install is not wanted any more, or has another password. When the subscriber
+        has too many installs, the one that was not seen for longest is forgotten, but none that was seen lately: raises
+        Refused rather than that, and Unavailable. Another install of the same device stays until this one comes back,
+        since the app may never get to know this one.
         """
 
 

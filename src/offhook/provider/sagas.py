@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
@@ -167,7 +168,10 @@ class Sagas:
                     raise not_ready()
                 await sleep(POLL_S)
 
-        return await self._waited_for(saga_id, waited)
+        try:
+            return await asyncio.wait_for(self._waited_for(saga_id, waited), within_s)
+        except TimeoutError:
+            raise not_ready() from None
 
     def _advance(self, saga: Saga, runner: str) -> Saga:
         while not saga.is_over and saga.next_s <= self._clock.now_s():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -100,6 +101,9 @@ class Lines(Protocol):
     async def line(self, tenant: Tenant, subscriber: Subscriber, install_id: str, *, rotate: bool) -> Line:
         """The account; with `rotate`, a new password where the settings want one. Raises Unavailable, Refused."""
 
+    async def drop(self, account_id: str) -> None:
+        """The install that this account was made for is not issued. Raises Unavailable."""
+
 
 class NoLines:
     """Where nothing is known of SIP systems."""
@@ -107,6 +111,9 @@ class NoLines:
     async def line(self, tenant: Tenant, subscriber: Subscriber, install_id: str, *, rotate: bool) -> Line:
         """As the port says."""
         raise not_ready()
+
+    async def drop(self, account_id: str) -> None:
+        """As the port says."""
 
 
 class SignIn:
@@ -158,7 +165,12 @@ class SignIn:
         if isinstance(resolution.verdict, Refusal | Logout):
             self._note_refusal(entrant, case, is_new=is_new)
             raise Refused(resolution.verdict.message or NOT_HERE)
+        room = room_of(resolution.device_limit)
         if entrant.tenant.sip is not None and request.keep and not _has_line(entrant, is_new=is_new):
+            if is_new:
+                # Nothing is made or changed in a SIP system for somebody who is turned away afterwards.
+                looked = msgspec.structs.replace(self._install(entrant, case, b"", request.user_agent), room=room)
+                await self._with_room(entrant, case, self._store.look_for_room(looked))
             line = await self._lines.line(
                 entrant.tenant, entrant.subscriber, grant.install_id, rotate=is_new and entrant.line is not None
             )
@@ -178,13 +190,10 @@ class SignIn:
                 served=served or NEVER_SERVED,
                 room=room,
                 interval_s=composition.interval_s,
-                line=_own_line(entrant.tenant, grant),
+                line=grant.line if entrant.tenant.sip is not None else None,
+                has_own_line=_has_own_line(entrant.tenant),
             )
-            try:
-                await self._keep(entrant, install)
-            except Refused:
-                self._note_refusal(entrant, case, is_new=True)
-                raise
+            await self._with_room(entrant, case, self._issued(entrant, install))
         elif not is_new:
             seen = self._sighting(grant, request, case, served)
             self._sightings.saw(msgspec.structs.replace(seen, interval_s=composition.interval_s))
@@ -394,6 +403,24 @@ class SignIn:
         told = case.circumstances.kept()
         self._sightings.turned_away(TurnedAway(user.cloud_id, user.id, case.now_s, case.install_id, told))
 
+    async def _with_room(self, entrant: Entrant, case: Case, looking: Awaitable[None]) -> None:
+        try:
+            await looking
+        except Refused:
+            self._note_refusal(entrant, case, is_new=True)
+            raise
+
+    async def _issued(self, entrant: Entrant, install: NewInstall) -> None:
+        """Store the install; where that comes to nothing, an account that was made for it is not needed."""
+        try:
+            await self._keep(entrant, install)
+        except (Refused, Conflict):
+            if install.line is not None and install.has_own_line:
+                # What cannot be said now is found by itself after a while.
+                with suppress(Unavailable):
+                    await self._lines.drop(install.line.account_id)
+            raise
+
     async def _keep(self, entrant: Entrant, install: NewInstall) -> None:
         """Store the install, and a hash of today's where the password was kept otherwise till now."""
         stored, better = entrant.subscriber.password, None
@@ -410,10 +437,9 @@ def _has_line(entrant: Entrant, *, is_new: bool) -> bool:
     return entrant.line is not None and not needs_new
 
 
-def _own_line(tenant: Tenant, grant: Grant) -> str:
-    """The account that is issued together with the install, if each install has one."""
-    has_own = tenant.sip is not None and tenant.sip.accounts is PerWhom.INSTALL
-    return grant.line.account_id if grant.line is not None and has_own else ""
+def _has_own_line(tenant: Tenant) -> bool:
+    """Whether each install is issued with an account of its own."""
+    return tenant.sip is not None and tenant.sip.accounts is PerWhom.INSTALL
 
 
 def _line_again(tenant: Tenant, grant: Grant) -> Line | None:

@@ -117,6 +117,10 @@ class SipLines:
         if entry.done < entry.version:
             raise Unavailable(entry.error or "The SIP account is being removed.")
 
+    def drop(self, account_id: str) -> None:
+        """No install was issued with this account after all: the next round removes it."""
+        self.register.want(account_id, Wanted.REMOVED, self._clock.now_s())
+
     def due(self, most: int) -> Sequence[str]:
         """Those of which something is wanted; together with `do`, they are a chore of the server."""
         return self.register.due(self._clock.now_s(), most)
@@ -170,6 +174,9 @@ class SipLines:
             system.remove(entry.address, key)
         else:
             system.disable(entry.address, key)
+        if entry.wanted is Wanted.REMOVED:
+            # Others may have these names from now on.
+            entry = msgspec.structs.replace(entry, aliases=())
         gone = msgspec.structs.replace(
             entry, password="", former="", coming="", rotated_s=0, former_until_s=0, rotate_s=0
         )
@@ -181,8 +188,10 @@ class SipLines:
         if subscriber is None:
             raise Unavailable("The user of this SIP account was removed meanwhile.")
         if (sip := claimed.tenant.sip) is not None:
-            names = {"aliases": aliases_of(sip, subscriber, entry.address)}
-            entry = msgspec.structs.replace(entry, **names, display_name=display_name_of(sip, subscriber))
+            wanted = aliases_of(sip, subscriber, entry.address)
+            if not set(wanted) <= set(entry.aliases):
+                wanted = self.register.name(msgspec.structs.replace(entry, aliases=wanted), runner)
+            entry = msgspec.structs.replace(entry, aliases=wanted, display_name=display_name_of(sip, subscriber))
         if not entry.coming and (entry.rotating is not Rotating.NO or not entry.rotated_s):
             entry = msgspec.structs.replace(entry, coming=self._new_password(entry))
             self.register.prepare(entry, runner)

@@ -21,8 +21,14 @@ class Together(Generic[T]):
         if known is None:
             known = asyncio.ensure_future(_waited(work))
             self._under_way[name] = known
-            known.add_done_callback(lambda _: self._under_way.pop(name, None))
+            known.add_done_callback(lambda done: self._ended(name, done))
         return await asyncio.shield(known)
+
+    def _ended(self, name: str, done: asyncio.Future[T]) -> None:
+        del self._under_way[name]
+        if not done.cancelled():
+            # Perhaps nobody waits any more who would be told of a fault.
+            done.exception()
 
 
 async def _waited(work: Callable[[], Awaitable[T]]) -> T:

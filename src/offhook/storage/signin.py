@@ -89,7 +89,7 @@ def _new_row(new: NewInstall) -> dict[str, Any]:
     """The row of an install that is issued."""
     row = msgspec.structs.asdict(new)
     served: Served = row.pop("served")
-    del row["room"], row["line"]
+    del row["room"], row["line"], row["has_own_line"]
     # A sign-in is the first question for the account.
     row["asked_s"] = new.created_s
     return row | msgspec.structs.asdict(served) | {"circumstances": write_circumstances(new.circumstances)}
@@ -135,6 +135,15 @@ def _add() -> sa.Insert:
 LOOK_UP: Final = compiled(_look_up())
 _FORGET_SURPLUS: Final = compiled(_forget_surplus())
 _COUNT: Final = compiled(sa.select(sa.func.count()).select_from(install).where(_OWN))
+_IN_USE: Final = compiled(
+    sa.select(sa.func.count())
+    .select_from(install)
+    .where(
+        _OWN,
+        install.c.state == sa.literal_column("'active'"),
+        install.c.seen_s >= sa.bindparam("since_s", type_=sa.Integer),
+    )
+)
 _ADD: Final = compiled(_add())
 OTHERS: Final = compiled(_others())
 _END_PHONE: Final = compiled(
@@ -190,6 +199,18 @@ class SignInStore:
         modified_s = revisions.of_an_answer(row["tenant_modified_s"], row["modified_s"])
         return Found(read_tenant(row["settings"]), found, known, modified_s, read_line(row))
 
+    async def look_for_room(self, install: NewInstall) -> None:
+        """As the port says."""
+        row = {**_new_row(install), "since_s": max(install.created_s - IN_USE_S, 1)}
+        try:
+            if self._cursor.execute(_IN_USE, row).fetchone()[0] >= MAX_INSTALLS:
+                raise Refused(TOO_MANY)
+            room = install.room
+            if room and room.refusal and len(self._cursor.execute(OTHERS, row).fetchall()) >= room.count:
+                raise Refused(room.refusal)
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"The database cannot be read ({error}).") from error
+
     async def issue(self, install: NewInstall, upgraded: Argon2 | None, known: StoredPassword) -> None:
         """As the port says."""
         row = _new_row(install)
@@ -205,8 +226,8 @@ class SignInStore:
             if not connection.execute(_ADD, {**row, "stored": better["stored"]}).rowcount:
                 raise Conflict("This user was changed meanwhile.")
             execute = decisions.by_driver(connection)
-            if install.line and not sipaccounts.confirm(execute, install.line):
-                raise Conflict("The SIP account of this phone is not wanted any more.")
+            if install.line is not None and not sipaccounts.confirm(execute, install.line):
+                raise Conflict("The SIP account of this phone is not wanted any more, or not with this password.")
             if install.room is not None:
                 sipwishes.of_user(execute, install.cloud_id, install.subscriber_id, install.created_s)
             if upgraded is not None:
