@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import trustme
 
 from offhook.core.errors import Invalid
-from offhook.core.mergeable import Value, settle
-from offhook.phone.useragent import Failed, NotRegistered
-from offhook.sipagent import baresip, running, trust
-from offhook.sipagent.baresip import Listen, Program
+from offhook.core.mergeable import Document, Value, settle
+from offhook.phone.useragent import Failed, NotRegistered, Registered
+from offhook.sipagent import baresip, mqtt, running, trust
+from offhook.sipagent.baresip import Control, Listen, Program
+from offhook.sipagent.mqtt import CONNECT, PUBLISH, SUBSCRIBE, Packet
 from offhook.sipagent.running import Broken
 from offhook.sipagent.session import Machine
 from tests.real.baresip import LOOPBACK, Phone
@@ -47,17 +51,22 @@ def test_where_sip_is_taken(text: str, listen: Listen | None) -> None:
 
 
 def test_the_settings() -> None:
-    """Nothing in them can be another line."""
+    """Nothing in them can be another line; the agent connects to us, and listens for nobody's commands."""
     program = Program("/usr/bin/baresip", "/modules")
+    control = Control("127.1.2.3", 4567, "sesame")
 
-    written = baresip.settings(program, "127.1.2.3", LOOPBACK, "/ca.pem").splitlines()
+    written = baresip.settings(program, control, LOOPBACK, "/ca.pem").splitlines()
 
-    assert "ctrl_tcp_listen 127.1.2.3:0" in written
+    assert "mqtt_broker_host 127.1.2.3" in written
+    assert "mqtt_broker_port 4567" in written
+    assert "mqtt_broker_password sesame" in written
     assert "sip_listen 127.0.0.1:0" in written
     assert "sip_cafile /ca.pem" in written
-    assert "\nsip_" not in baresip.settings(program, "127.1.2.3", None, "")
+    assert not [line for line in written if re.search("ctrl_tcp|cons|httpd", line)]
+    assert "sesame" not in repr(control)
+    assert "\nsip_" not in baresip.settings(program, control, None, "")
     with pytest.raises(Invalid, match="line break"):
-        baresip.settings(program, "127.1.2.3", None, "/ca\n.pem")
+        baresip.settings(program, control, None, "/ca\n.pem")
 
 
 def test_authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,19 +149,18 @@ def test_a_server_without_tls(tmp_path: Path) -> None:
 )
 def test_an_agent_that_does_not_start(program: str, words: str) -> None:
     """It is told, and is tried again; nobody waits for it, and it can be given up at any time."""
-    account = settle({key: Value(text, 20, "test") for key, text in {"username": "a", "host": "127.0.0.1"}.items()})
 
     async def play() -> None:
         phone = Phone(Machine(Program(program, "/modules")))
         async with phone.sip:
-            await phone.sip.register(account)
+            await phone.sip.register(_account("a"))
             assert (await phone.until(Failed)).reason == f"{words}; tried again in 1 s"
         assert phone.sip.state == NotRegistered()
 
     asyncio.run(play())
 
 
-def test_an_agent_that_never_listens(tmp_path: Path) -> None:
+def test_an_agent_that_never_comes(tmp_path: Path) -> None:
     """It is given up after a while, and killed."""
     script = tmp_path / "agent"
     script.write_text("#!/bin/sh\nsleep 60\n")
@@ -164,3 +172,139 @@ def test_an_agent_that_never_listens(tmp_path: Path) -> None:
 
     with pytest.raises(Broken, match="not ready"):
         asyncio.run(play())
+
+
+def _account(username: str) -> Document:
+    return settle({key: Value(text, 20, "test") for key, text in {"username": username, "host": "127.0.0.1"}.items()})
+
+
+def _connecting(word: str) -> bytes:
+    texts = b"".join(len(text).to_bytes(2, "big") + text.encode() for text in ("baresip", "phone", word))
+    return Packet(CONNECT, b"\x00\x04MQTT\x04\xc2\x00\x3c" + texts).dumps()
+
+
+_SUBSCRIBING = Packet(SUBSCRIBE, b"\x00\x01\x00\x01x\x00").dumps()
+
+
+def test_nobody_else_drives_the_agent() -> None:
+    """Who does not know the word of this very agent is sent away, whatever they send; only one ever comes in."""
+
+    async def play() -> None:
+        door = running.Door()
+        async with door.opened() as control:
+
+            async def heard(sent: bytes) -> bytes:
+                reader, writer = await asyncio.open_connection(control.host, control.port)
+                writer.write(sent)
+                writer.write_eof()
+                answer = await reader.read()
+                writer.close()
+                return answer
+
+            insmod = b'{"command":"insmod","params":"/tmp/evil.so"}'
+            for sent in (
+                b"",
+                b"GET / HTTP/1.1\r\n\r\n",
+                b"%d:%b," % (len(insmod), insmod),
+                _connecting("guess") + _SUBSCRIBING,
+                _connecting(control.word[:-1]),
+                _SUBSCRIBING,
+                Packet(PUBLISH, b"\x00\x01x" + insmod).dumps(),
+                b"\x10" + b"\xff" * 100_000,
+            ):
+                with suppress(ConnectionError):
+                    assert await heard(sent) == b""
+                assert not door.came.done()
+
+            assert await heard(_connecting(control.word)) == mqtt.WELCOME
+            assert not door.came.done()
+            _, writer = await asyncio.open_connection(control.host, control.port)
+            writer.write(_connecting(control.word) + _SUBSCRIBING)
+            guest = await door.came
+            assert (await heard(_connecting(control.word) + _SUBSCRIBING)).startswith(mqtt.WELCOME)
+            assert door.came.result() is guest
+            writer.close()
+            guest.writer.close()
+            door.close()
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection(control.host, control.port)
+
+    asyncio.run(play())
+
+
+def test_who_stands_in_the_door() -> None:
+    """However many there are that say nothing, the agent comes in; and they are sent away."""
+
+    async def play() -> None:
+        door = running.Door()
+        async with door.opened() as control:
+            silent = [await asyncio.open_connection(control.host, control.port) for _ in range(60)]
+            _, writer = await asyncio.open_connection(control.host, control.port)
+            writer.write(_connecting(control.word) + _SUBSCRIBING)
+            async with asyncio.timeout(2):
+                guest = await door.came
+            door.close()
+            for reader, _ in silent:
+                assert await reader.read() == b""
+            guest.writer.close()
+            for one in (writer, *(writer for _, writer in silent)):
+                one.close()
+
+    asyncio.run(play())
+
+
+# Comes in as baresip does, is asked whether it is still there, and registers who is called `good`.
+AGENT = r"""#!{python}
+import socket, sys
+config = dict(line.split(" ", 1) for line in open(sys.argv[2] + "/config").read().splitlines())
+def text(word):
+    return bytes([0, len(word)]) + word.encode()
+with socket.create_connection((config["mqtt_broker_host"], int(config["mqtt_broker_port"]))) as broker:
+    body = b"\x00\x04MQTT\x04\xc2\x00\x3c" + text("x") + text("phone") + text(config["mqtt_broker_password"])
+    broker.sendall(bytes([0x10, len(body)]) + body)
+    assert broker.recv(4, socket.MSG_WAITALL) == b"\x20\x02\x00\x00"
+    broker.sendall(b"\x82\x06\x00\x01\x00\x01x\x00\xc0\x00")
+    assert broker.recv(7, socket.MSG_WAITALL) == b"\x90\x03\x00\x01\x00\xd0\x00"
+    if sys.stdin.readline().startswith("/uanew <sip:good@127.0.0.1>;"):
+        news = text("t") + b'{"type":"REGISTER_OK"}'
+        broker.sendall(bytes([0x30, len(news)]) + news)
+    assert b'"quit"' in broker.recv(1000)
+"""
+
+
+@pytest.mark.parametrize("name", ["good", "bad"])
+def test_an_agent_that_comes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It is told of the account, and leaves when it is to; when nothing comes of the account, that is said."""
+    script = tmp_path / "agent"
+    script.write_text(AGENT.replace("{python}", sys.executable))
+    script.chmod(0o700)
+    monkeypatch.setattr(running, "ANSWER_S", 0.2)
+
+    async def play() -> None:
+        phone = Phone(Machine(Program(str(script), "/modules")))
+        async with phone.sip:
+            await phone.sip.register(_account(name))
+            if name == "good":
+                assert (await phone.until(Registered)).address == "good@127.0.0.1"
+            else:
+                assert await phone.until(Failed) == Failed(0, "the SIP agent cannot use this account")
+
+    asyncio.run(play())
+
+
+def test_a_command_that_is_too_long() -> None:
+    """It would be cut, and somebody else be called: it is refused."""
+
+    async def play() -> None:
+        door = running.Door()
+        async with door.opened() as control:
+            _, writer = await asyncio.open_connection(control.host, control.port)
+            writer.write(_connecting(control.word) + _SUBSCRIBING)
+            agent = running.Running(0, -1, await door.came)
+            with pytest.raises(Broken, match="255 bytes"):
+                await agent.do("dial", "sip:" + "5" * 247)
+            with pytest.raises(Broken, match="cannot be driven"):
+                agent.register("nobody reads it")
+            writer.close()
+
+    asyncio.run(play())

@@ -188,6 +188,7 @@ def test_a_call_that_is_turned_away(kamailio: Kamailio, machine: Machine) -> Non
             assert await first.sip.call(f"sip:nobody@{DOMAIN}") == ""
             assert (await first.until(Over, after=heard)) == Over("nobody", False, "480 Temporarily Unavailable")
             assert "neither a number" in await first.sip.call("two words")
+            assert "255 bytes" in await first.sip.call("5" * 250)
 
     asyncio.run(play())
 
@@ -290,14 +291,38 @@ def test_the_agent_itself_looks_at_the_certificate(kamailio: Kamailio, machine: 
 
     async def play(ca: str) -> told.Told:
         async with running.started(machine.program, LOOPBACK, ca) as agent:
-            agent.send("uanew", parse(account(kamailio, "later", "a", "tls")).account())
+            agent.register(parse(account(kamailio, "later", "a", "tls")).account())
             async for news in agent.heard():
-                if not isinstance(news, told.Answer):
+                if not isinstance(news, told.Began):
                     return news
         return told.Gone()
 
     assert asyncio.run(play(str(other))) == told.RegisterFail(0, "Protocol error")
     assert asyncio.run(play(str(kamailio.ca))) == told.RegisterOk()
+
+
+def test_nobody_else_commands_the_agent(kamailio: Kamailio, machine: Machine) -> None:
+    """Every user of this machine can reach what listens: of the agent that is SIP alone, and of us nothing."""
+    add_user(kamailio, "guarded", "a")
+
+    async def play() -> tuple[list[str], list[str]]:
+        async with phone(machine, account(kamailio, "guarded", "a")) as ann:
+            assert ann.sip.pid
+            return _listening(ann.sip.pid), _listening(os.getpid())
+
+    agents, ours = asyncio.run(play())
+
+    # SIP over TCP and over TLS; what drives an agent is at an address of loopback of its own.
+    assert agents == ["127.0.0.1", "127.0.0.1"]
+    assert set(ours) <= {"127.0.0.1", "0.0.0.0"}
+
+
+def _listening(pid: int) -> list[str]:
+    """The IPv4 addresses at which a process takes TCP."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
+    opened = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir() if file.is_symlink()}
+    hosts = [row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in opened]
+    return [".".join(map(str, reversed(bytes.fromhex(host)))) for host in hosts]
 
 
 def test_no_password_is_left_anywhere(kamailio: Kamailio, machine: Machine) -> None:

@@ -1,1 +1,1 @@
-"""A real SIP user agent for a phone: baresip in a process of its own, driven through its control socket."""
+"""A real SIP user agent for a phone: baresip in a process of its own, which connects to us to be driven."""

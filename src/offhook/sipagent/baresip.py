@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from offhook.core.errors import Invalid
+from offhook.core.secret import Discreet
 
 NAME: Final = "baresip"
 _MODULES: Final = (
@@ -19,8 +20,10 @@ _MODULES: Final = (
     "/usr/lib64/baresip/modules",
     "/usr/lib/*/baresip/modules",
 )
-# What a phone without microphone, loudspeaker and keyboard needs: a codec, a wire from its one to its other, control.
-_NEEDED: Final = ("g711.so", "aubridge.so", "menu.so", "ctrl_tcp.so")
+# What a phone without microphone, loudspeaker and keyboard needs: a codec, a wire from its one to its other, commands
+# from a pipe, and commands and news through a connection that it makes itself. Never one of those that listen for
+# commands (ctrl_tcp, cons, httpd): they ask nobody who they are, and `insmod` is one of the commands.
+_NEEDED: Final = ("g711.so", "aubridge.so", "stdio.so", "menu.so", "mqtt.so")
 _AUTHORITIES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -51,8 +54,8 @@ class Program(msgspec.Struct, frozen=True):
 def find() -> Program | None:
     """The baresip of this machine; None where there is none that can be used."""
     path = shutil.which(NAME)
-    # Which socket is whose is told by this part of Linux alone.
-    if path is None or not Path("/proc/net/tcp").exists():
+    # The pipe through which the agent is told of an account is opened again here.
+    if path is None or not Path("/proc/self/fd").exists():
         return None
     root = Path("/")
     for pattern in _MODULES:
@@ -60,6 +63,17 @@ def find() -> Program | None:
             if all((folder / name).is_file() for name in _NEEDED):
                 return Program(path, str(folder))
     return None
+
+
+class Control(Discreet, frozen=True):
+    """Where the agent connects to be driven, and the word that it says there."""
+
+    host: str
+    port: int
+    word: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
 
 class Listen(msgspec.Struct, frozen=True):
@@ -88,16 +102,20 @@ def authorities() -> str:
     return next((path for path in (named, *_AUTHORITIES) if path and Path(path).is_file()), "")
 
 
-def settings(program: Program, control: str, listen: Listen | None, ca: str) -> str:
-    """The file `config`; `control` is the address on which it is driven, on a port of its own choice."""
+def settings(program: Program, control: Control, listen: Listen | None, ca: str) -> str:
+    """The file `config`."""
     lines = [
         "poll_method epoll",
         f"module_path {program.modules}",
         "module g711.so",
         "module aubridge.so",
+        "module stdio.so",
         "module_app menu.so",
-        "module_app ctrl_tcp.so",
-        f"ctrl_tcp_listen {control}:0",
+        "module_app mqtt.so",
+        f"mqtt_broker_host {control.host}",
+        f"mqtt_broker_port {control.port}",
+        "mqtt_broker_user phone",
+        f"mqtt_broker_password {control.word}",
         "audio_source aubridge,phone",
         "audio_player aubridge,phone",
         "audio_alert aubridge,bell",

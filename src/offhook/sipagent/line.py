@@ -17,7 +17,7 @@ from offhook.core.mergeable import Document
 from offhook.core.secret import Discreet, Secret
 
 TRANSPORTS: Final = {"": "udp", "udp": "udp", "tcp": "tcp", "tls": "tls", "tls+sip:": "tls"}
-# baresip takes a command of 1,023 bytes, and cuts what is longer.
+# A line is written to a pipe that nobody waits for: it has to fit with room to spare.
 MAX_BYTES: Final = 1000
 MAX_SECONDS: Final = 86_400
 _DEFAULT_EXPIRES_S: Final = 600

@@ -138,11 +138,15 @@ class Session:
         account = self.line.account()
         async with running.started(self.machine.program, self.machine.listen, self.machine.ca) as agent:
             self._agent = agent
+            unfit = Failed(0, "the SIP agent cannot use this account")
+            silence = asyncio.get_running_loop().call_later(running.ANSWER_S, self._tell, unfit)
             try:
-                agent.send("uanew", account)
+                agent.register(account)
                 async for news in agent.heard():
+                    silence.cancel()
                     self._take(news)
             finally:
+                silence.cancel()
                 self._agent = None
         return "the SIP agent ended"
 
@@ -165,9 +169,7 @@ class Session:
                 self._unanswered.discard(identity)
                 call = self.calls.pop(identity, Ringing(self.line.named(peer), incoming))
                 self._hear(self, Over(call.number, call.incoming, reason))
-            case told.Answer(good=False):
-                self._tell(Failed(0, "the SIP agent cannot use this account"))
-            case told.Answer() | told.Gone():
+            case told.Answer() | told.Began() | told.Gone():
                 pass
 
     def _tell(self, state: Registration) -> None:

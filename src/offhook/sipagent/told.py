@@ -19,6 +19,10 @@ class Answer(msgspec.Struct, frozen=True):
     good: bool
 
 
+class Began(msgspec.Struct, frozen=True):
+    """The account is one, and the server is asked."""
+
+
 class RegisterOk(msgspec.Struct, frozen=True):
     """The registration was accepted, for the first time or again."""
 
@@ -59,7 +63,7 @@ class Gone(msgspec.Struct, frozen=True):
     """The agent has done all it had to, and ends."""
 
 
-Told: TypeAlias = Answer | RegisterOk | RegisterFail | CallRings | CallStands | CallClosed | Gone
+Told: TypeAlias = Answer | Began | RegisterOk | RegisterFail | CallRings | CallStands | CallClosed | Gone
 
 
 def parse(message: bytes) -> Told | None:
@@ -78,6 +82,8 @@ def parse(message: bytes) -> Told | None:
 def _event(found: dict[str, Any]) -> Told | None:
     words = _text(found, "param")[:_MAX_REASON]
     match _text(found, "type"):
+        case "REGISTERING":
+            return Began()
         case "REGISTER_OK":
             return RegisterOk()
         case "REGISTER_FAIL":
