@@ -81,11 +81,6 @@ class Rounds:
         if error is not None:
             self._note(kind, error.text if isinstance(error, OffhookError) else bug(error))
 
-
-def bug(error: BaseException) -> str:
-    """What may be said of an error that is none of ours: its text may hold anything."""
-    return f"a bug: {type(error).__name__}"
-
     def _note(self, kind: str, text: str) -> None:
         now = self._seconds()
         with self._lock:
@@ -95,6 +90,11 @@ def bug(error: BaseException) -> str:
                 self._noted.clear()
             self._noted[kind, text] = now + AGAIN_S
         self._tell(kind, text)
+
+
+def bug(error: BaseException) -> str:
+    """What may be said of an error that is none of ours: its text may hold anything."""
+    return f"a bug: {type(error).__name__}"
 
 
 @contextmanager
