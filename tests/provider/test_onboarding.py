@@ -13,10 +13,12 @@ import pytest
 from lxml import etree
 
 from offhook.core.errors import Refused, Unavailable
-from offhook.provider.change import NOBODY
+from offhook.provider.change import NOBODY, Change
+from offhook.provider.directory import Directory
 from offhook.provider.hooks import Wish
 from offhook.provider.numbers import Use
 from offhook.provider.onboarding import Closed, SignUp
+from offhook.provider.passwords import hash_password
 from offhook.provider.subscriber import State
 from offhook.provider.tenant import PerWhom, Sip, Tenant
 from offhook.web.http import Answer, Call
@@ -220,8 +222,14 @@ def test_who_is_gone_from_the_upstream_is_logged_out(world: Onboarding) -> None:
     world.people.has("ann")
     its_phone = phone(world)
     del world.people.known["ann"]
-    world.clock.time_s += 4000
 
+    world.clock.time_s += 4000
+    world.refreshes()
+    once = its_phone.asks().status
+    world.clock.time_s += 299
+    world.refreshes()
+    early = its_phone.asks().status
+    world.clock.time_s += 1
     world.refreshes()
     status = its_phone.asks().status
     with world.database.begin() as connection:
@@ -229,9 +237,51 @@ def test_who_is_gone_from_the_upstream_is_logged_out(world: Onboarding) -> None:
     world.people.has("ann")
     back = world.signs_in("ann", "right")
 
-    assert status == 410
+    assert (once, early, status) == (304, 304, 410)
     assert [tuple(row) for row in authors] == [("suspended", "upstream corp")]
     assert back.status == 200
+
+
+def test_one_empty_answer_logs_nobody_out(world: Onboarding) -> None:
+    """A directory that is filled anew: when it is asked again they are there, and that begins anew then."""
+    world.opens()
+    world.people.has("ann")
+    its_phone = phone(world)
+    there = dict(world.people.known)
+
+    for empty in (True, False, True, False):
+        world.people.known = {} if empty else there
+        world.clock.time_s += 4000
+        world.refreshes()
+
+        assert world.subscribers.get("EXAMPLE", "ann").state is State.ACTIVE
+        assert its_phone.asks().status == 304
+
+
+@pytest.mark.parametrize("when", ["before", "between", "after"])
+def test_whom_the_operator_suspended_stays_so(world: Onboarding, when: str) -> None:
+    """Whatever the upstream says then: also where it had suspended them itself. Who was resumed is left to it again."""
+    world.opens()
+    world.people.has("ann")
+    phone(world)
+    there = dict(world.people.known)
+    directory = Directory(world.subscribers, world.tenants, world.sealer, hash_password, world.dice, world.clock)
+    steps = ("before", "empty", "between", "empty", "after", "there", "there")
+
+    def play(suspending: str) -> State:
+        for step in steps:
+            if step == suspending:
+                directory.change("EXAMPLE", "ann", Change(state=State.SUSPENDED))
+            if step in {"empty", "there"}:
+                world.people.known = there if step == "there" else {}
+                world.clock.time_s += 4000
+                world.refreshes()
+        return world.subscribers.get("EXAMPLE", "ann").state
+
+    assert play(when) is State.SUSPENDED
+    assert world.signs_in("ann", "right").status == 403
+    directory.resume("EXAMPLE", "ann")
+    assert play("never") is State.ACTIVE
 
 
 def test_a_user_with_a_password_of_ours_needs_no_upstream(world: Onboarding) -> None:
