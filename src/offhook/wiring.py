@@ -407,7 +407,7 @@ def _flushing(sightings: Sightings, log: Events) -> Iterator[None]:
             log("sightings.unavailable", reason=error.text)
 
     try:
-        with beside("sightings", FLUSH_EVERY_S, lambda _: flush()):
+        with beside("sightings", FLUSH_EVERY_S, lambda _: flush(), lambda why: log("sightings.failed", reason=why)):
             yield
     finally:
         flush()
@@ -428,7 +428,7 @@ def guarding(rollouts: Rollouts, log: Events, every_s: float = LOOK_EVERY_S) -> 
         except Unavailable as error:
             log("rollouts.unavailable", reason=error.text)
 
-    with beside("rollouts", every_s, look):
+    with beside("rollouts", every_s, look, lambda why: log("rollouts.failed", reason=why)):
         yield
 
 

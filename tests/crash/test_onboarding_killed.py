@@ -19,6 +19,8 @@ from offhook.storage.database import Database
 from tests.crash.play_onboarding import Server
 
 KILLS = 10
+# A machine that is slow has more of them, until enough was told: how fast it is decides nothing.
+MOST_KILLS = 100
 ROOT = Path(__file__).parents[2]
 
 
@@ -33,8 +35,10 @@ class Later:
 def test_a_server_that_is_killed_leaves_nobody_half_made(tmp_path: Path) -> None:
     """Who was told yes is there and has an account; of those who are not there, none has."""
     dice, told, removed = Random(7), set[str](), set[str]()
-    for number in range(KILLS):
-        lines = _killed(tmp_path, number * 1000, dice.uniform(0.02, 0.5))
+    kills = 0
+    while kills < KILLS or (len(told) <= KILLS and kills < MOST_KILLS):
+        lines = _killed(tmp_path, kills * 1000, dice.uniform(0.02, 0.5))
+        kills += 1
         told |= {line for line in lines if line.startswith("user")}
         removed |= {line[1:] for line in lines if line.startswith("-")}
         assert not [line for line in lines if line.startswith("#")]
@@ -57,7 +61,7 @@ def test_a_server_that_is_killed_leaves_nobody_half_made(tmp_path: Path) -> None
     missing = told - removed - users.keys()
     assert len(told) > KILLS
     assert all(int(name.removeprefix("user")) % 3 == 0 for name in missing)
-    assert len(missing) <= KILLS
+    assert len(missing) <= kills
     assert {user.state for user in users.values()} == {State.ACTIVE}
     assert server.sip.there() == {str(entries[user.id].address) for user in users.values()}
     assert findings == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -206,6 +207,48 @@ def test_one_runner_at_a_time(provider: Provider) -> None:
     assert theirs is None
     with pytest.raises(Conflict):
         store.keep(saga, "me", 0)
+
+
+class Mailboxes:
+    """A hook of two servers: the first call is slower than its lease, and the second server is told no."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider, self.there, self.keys = provider, set[str](), list[str]()
+        self.other: Sagas | None = None
+
+    def do(self, saga: Saga, step: object, key: str) -> Mapping[str, str]:
+        self.keys.append(key)
+        if len(self.keys) > 1:
+            raise Refused("No licence is left.")
+        self.provider.clock.time_s += LEASE_S + 1
+        assert self.other is not None
+        self.other.run(saga.id)
+        self.there.add(saga.username)
+        return {}
+
+    def undo(self, saga: Saga, step: object, key: str) -> None:
+        self.keys.append(key)
+        self.there.discard(saga.username)
+
+
+@pytest.mark.parametrize("is_back", [False, True], ids=["gone", "made again"])
+def test_what_comes_late_is_undone_once_more(provider: Provider, is_back: bool) -> None:
+    """With a key of its own, since that of the first undo was used; but not from somebody who was made since then."""
+    hook: Any = Mailboxes(provider)
+    hook.other = sagas(provider, hook)
+    saga = entered(provider, hook.other)
+
+    if is_back:
+        run = hook.other.run
+        hook.other.run = lambda saga_id: (run(saga_id), provider.has_user("ann@EXAMPLE"))
+    first = sagas(provider, hook).run(saga.id)
+    later = sagas(provider, hook).resume()
+
+    assert first is None
+    assert hook.other.store.get(saga.id).stage is Stage.UNDONE
+    assert hook.there == ({"ann"} if is_back else set())
+    assert len(later) == (0 if is_back else 1)
+    assert len(hook.keys) == len(set(hook.keys)) + 1 == (3 if is_back else 4)
 
 
 def test_what_is_over_is_forgotten_after_a_week(provider: Provider) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,11 +14,13 @@ from offhook.core.login import CloudId
 from offhook.provider.explain import Explain
 from offhook.provider.knownlines import KnownLines
 from offhook.provider.sipaccounts import Address, SipAccount
+from offhook.provider.sipdoctor import LineCheck
+from offhook.provider.siplines import LEASE_S
 from offhook.provider.sipregister import Rotating, Wanted
 from offhook.provider.tenant import Credential, PerWhom
 from tests.world_directory import directory_of
 from tests.world_provider import Phone, Provider
-from tests.world_sip import SIP, SipWorld
+from tests.world_sip import SIP, MemorySip, SipWorld
 
 DOMAIN = SIP.domain
 PER_INSTALL = msgspec.structs.replace(SIP, accounts=PerWhom.INSTALL)
@@ -362,6 +364,47 @@ def test_users_of_before_move_into_the_system(provider: Provider) -> None:
     assert len({phone.account["username"] for phone in phones}) == 3
 
 
+@pytest.mark.parametrize("answers", [True, False], ids=["done late", "not known"])
+def test_a_late_write_enables_nobody_for_good(world: SipWorld, answers: bool) -> None:
+    """A rotation outlives its lease; meanwhile the user is suspended, and another server has disabled the account."""
+    world.provider.phone()
+    (entry,) = world.entries()
+    other = world.new_lines()
+
+    def suspended() -> None:
+        world.provider.clock.time_s += LEASE_S + 1
+        world.provider.suspend(world.user())
+        for name in other.due(10):
+            other.do(name)
+
+    world.lines.systems = {"berlin": Late(world.system, suspended, answers=answers)}
+    world.register.rotate([entry.id], Rotating.OVERLAP, world.provider.clock.now_s())
+    world.lines.run(entry.id)
+    before = entry.address in world.system.disabled
+    world.works()
+
+    assert not before
+    assert entry.address in world.system.disabled
+    assert [(one.wanted, one.done == one.version) for one in world.entries()] == [(Wanted.DISABLED, True)]
+
+
+class Late(MemorySip):
+    """Whose first rotation comes to pass after something else; whether it is answered or not."""
+
+    def __init__(self, system: MemorySip, before: Callable[[], None], *, answers: bool) -> None:
+        self._system, self._before, self._answers = system, before, answers
+
+    def rotate(self, account: SipAccount, key: str) -> None:
+        before, self._before = self._before, lambda: None
+        before()
+        self._system._set(account)
+        if not self._answers:
+            raise Unavailable("Away.")
+
+    def disable(self, address: Address, key: str) -> None:
+        self._system.disable(address, key)
+
+
 def test_what_was_never_issued_is_removed(world: SipWorld) -> None:
     """An account whose install never came to be, since the server was killed in between, does not stay."""
     world.set(PER_INSTALL)
@@ -383,6 +426,49 @@ def test_a_name_that_somebody_has_is_not_given_twice(world: SipWorld) -> None:
 
     assert names[0] == "desk"
     assert names[1] != "desk"
+
+
+def test_no_alias_takes_anothers_calls(world: SipWorld) -> None:
+    """Neither a user part nor an alias is given twice, in whichever order they come; the doctor says who lacks one."""
+    people = {
+        "bob": {"username": "bob", "number": "1"},
+        "eve": {"username": "Bob", "number": "2"},
+        "mal": {"username": "mal", "extension": "bob"},
+        "ann": {"username": "ann", "extension": "2"},
+        "two": {"username": "2"},
+    }
+    for name, attributes in people.items():
+        world.provider.has_user(f"{name}@EXAMPLE", attributes=attributes)
+        world.provider.phone(name)
+    names = [name for one in world.entries() for name in (one.address.username, *one.aliases)]
+    found = list(LineCheck(world.lines, world.provider.clock).find())
+
+    assert sorted(names) == sorted(set(names))
+    assert {"bob", "mal", "ann", "1", "2"} <= set(names)
+    assert {address.username: account.aliases for address, account in world.system.accounts.items()} == {
+        entry.address.username: entry.aliases for entry in world.entries()
+    }
+    assert [one.text.split(":")[0] for one in found if one.remedy == ""] == [
+        f"is not called by {name}, which {owner}@{DOMAIN} has"
+        for name, owner in (("bob", "bob"), ("bob", "bob"), ("2", names[2]), ("2", names[2]))
+    ]
+
+
+def test_a_name_is_free_again_when_its_account_is_gone(world: SipWorld) -> None:
+    """Whoever lacked it has it with the next wish."""
+    for name in ("ann", "bob"):
+        world.provider.has_user(f"{name}@EXAMPLE", attributes={"username": name, "extension": "201"})
+        world.provider.phone(name)
+    before = [one.aliases for one in world.entries()]
+
+    world.provider.subscribers.remove("EXAMPLE", "ann", world.provider.clock.now_s())
+    world.works()
+    (bob,) = [one for one in world.entries() if one.address.username == "bob"]
+    world.register.again(bob.id, world.provider.clock.now_s())
+    world.works()
+
+    assert before == [("201",), ()]
+    assert world.system.accounts[bob.address].aliases == ("201",)
 
 
 def test_a_changed_attribute_reaches_the_system(world: SipWorld) -> None:

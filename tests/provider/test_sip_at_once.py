@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ import pytest
 
 from offhook.core.errors import OffhookError, Refused
 from offhook.provider.beside import Beside
-from offhook.provider.chores import Rounds
+from offhook.provider.chores import Rounds, rounds
 from offhook.provider.doctor import Doctor
 from offhook.provider.limits import Limits, Rate
 from offhook.provider.lineatsignin import LineAtSignIn
@@ -27,6 +28,7 @@ from offhook.provider.siplines import SipLines
 from offhook.provider.siprotation import SipRotation
 from offhook.provider.tenant import PerWhom
 from offhook.storage.sipaccounts import SipRegister
+from offhook.web.beside import beside
 from offhook.web.http import Answer, Call
 from tests.world_provider import CLIENT, Phone, Provider
 from tests.world_sip import SIP, SipWorld
@@ -108,13 +110,51 @@ def test_rounds_do_what_is_due_and_go_on_after_a_fault(provider: Provider) -> No
 
     provider.has_user("johndow@EXAMPLE")
     world.lines.ask_for(SIP, world.user(), "")
-    rounds = Rounds({"broken": Broken(), "sip": world.lines}, lambda kind, why: noted.append((kind, why)))
-    for future in rounds.go():
+    all_rounds = Rounds({"broken": Broken(), "sip": world.lines}, lambda kind, why: noted.append((kind, why)))
+    for future in all_rounds.go():
         future.exception()
-    rounds.close()
+    all_rounds.close()
 
     assert len(world.system.accounts) == 1
     assert noted == [("broken", "a bug: KeyError")]
+
+
+def test_a_look_that_breaks_keeps_no_other_chore_from_being_done() -> None:
+    """The thread goes on, and says that there is a bug."""
+    noted, rounds_of_good = list[tuple[str, str]](), threading.Semaphore(0)
+
+    class Broken:
+        def due(self, most: int) -> list[str]:
+            raise ValueError("the secret")
+
+        def do(self, name: str) -> object:
+            return None
+
+    class Good(Broken):
+        def due(self, most: int) -> list[str]:
+            rounds_of_good.release()
+            return []
+
+    with rounds({"broken": Broken(), "good": Good()}, lambda kind, why: noted.append((kind, why)), 0.01):
+        reached = [rounds_of_good.acquire(timeout=30) for _ in range(3)]
+
+    assert all(reached)
+    assert set(noted) == {("broken", "a bug: ValueError")}
+
+
+def test_what_is_done_beside_requests_survives_a_bug() -> None:
+    """As the rounds do."""
+    noted, times = list[str](), threading.Semaphore(0)
+
+    def work(over: threading.Event) -> None:
+        times.release()
+        raise ValueError("the secret")
+
+    with beside("test", 0.01, work, noted.append):
+        reached = [times.acquire(timeout=30) for _ in range(3)]
+
+    assert all(reached)
+    assert set(noted) == {"a bug: ValueError"}
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -70,6 +70,19 @@ def test_an_alias_rings_at_all_of_its_accounts(kamailio: real.Kamailio, system: 
         assert ringing(phones[0], first.username, phones[1:]) == [False, False]
 
 
+def test_no_alias_takes_the_calls_of_an_account(kamailio: real.Kamailio, system: Kamailio, new_name: NewName) -> None:
+    """Even where the tables say so: who has the name as an account is called."""
+    caller, called, other = addresses = [new_name() for _ in range(3)]
+    for address in (caller, called):
+        system.ensure(SipAccount(address, Secret("pw")), "1:1")
+    system.ensure(SipAccount(other, Secret("pw"), aliases=(called.username,)), "1:1")
+    with ExitStack() as ending:
+        phones = [ending.enter_context(phone(at(kamailio), address)) for address in addresses]
+        assert [one.register("pw") for one in phones] == [200, 200, 200]
+
+        assert ringing(phones[0], called.username, phones[1:]) == [True, False]
+
+
 @pytest.mark.parametrize("transport", ["TCP", "TLS"])
 def test_over_tcp_and_tls_a_phone_registers_and_rings(
     kamailio: real.Kamailio, system: Kamailio, new_name: NewName, transport: str

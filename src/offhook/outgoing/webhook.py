@@ -14,10 +14,13 @@ from standardwebhooks import Webhook as Signer
 
 from offhook.core.errors import Refused, Unavailable
 from offhook.core.secret import Discreet, Secret
+from offhook.outgoing.deadline import hanging_up
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 MAX_MESSAGE: Final = 500
 MIN_KEY_BYTES: Final = 24
+# Two of them one after the other are still over before anybody else begins with the same thing (LEASE_S).
+MOST_S: Final = 50.0
 NO: Final = frozenset({403, 410, 422})
 _PREFIX: Final = "whsec_"
 
@@ -32,6 +35,8 @@ class Settings(Discreet, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if not self.url.startswith(("https://", "http://")):
             raise ValueError("url must begin with https:// (or http:// within your own network)")
+        if not 0.1 <= self.timeout_s <= MOST_S:
+            raise ValueError(f"timeout_s must be from 0.1 to {MOST_S:g} seconds")
         try:
             key = base64.b64decode(self.secret.reveal().removeprefix(_PREFIX) + "==")
         except binascii.Error:
@@ -90,8 +95,11 @@ class Webhook:
         }
         try:
             with (
+                hanging_up(self._settings.timeout_s) as end,
                 httpx2.Client(timeout=self._settings.timeout_s, trust_env=False) as client,
-                client.stream("POST", self._settings.url, content=body.encode(), headers=headers) as answer,
+                client.stream(
+                    "POST", self._settings.url, content=body.encode(), headers=headers, extensions=dict(end.extensions)
+                ) as answer,
             ):
                 read = b""
                 for piece in answer.iter_bytes():

@@ -44,6 +44,9 @@ class Rounds:
             except Unavailable as error:
                 self._note(kind, error.text)
                 continue
+            except Exception as error:  # noqa: BLE001 - at the edge of a thread: the other chores go on
+                self._note(kind, bug(error))
+                continue
             begun += [future for name in names if (future := self._begin(kind, chore, name)) is not None]
         return begun
 
@@ -65,8 +68,12 @@ class Rounds:
             self._under_way.discard((kind, name))
         error = None if done.cancelled() else done.exception()
         if error is not None:
-            # The text of our own errors is fit to be shown; that of a bug may hold anything.
-            self._note(kind, error.text if isinstance(error, OffhookError) else f"a bug: {type(error).__name__}")
+            self._note(kind, error.text if isinstance(error, OffhookError) else bug(error))
+
+
+def bug(error: BaseException) -> str:
+    """What may be said of an error that is none of ours: its text may hold anything."""
+    return f"a bug: {type(error).__name__}"
 
 
 @contextmanager

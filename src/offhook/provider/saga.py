@@ -134,6 +134,15 @@ def to_remove(made: Saga, saga_id: str, now_s: int) -> Saga:
     return _over(back, now_s)
 
 
+def to_take_back(saga: Saga, saga_id: str, now_s: int) -> Saga:
+    """A saga that undoes the step that this one is at, once more and with a key of its own.
+
+    It is beside those of the user and of their installs, which may be under way.
+    """
+    alone = msgspec.structs.replace(saga, steps=(saga.step,), install_id=f"late-{saga_id}")
+    return to_remove(alone, saga_id, now_s)
+
+
 def started(saga: Saga) -> Saga:
     """About to act: stored before."""
     return msgspec.structs.replace(saga, started=True)

@@ -10,7 +10,7 @@ import msgspec
 from offhook.core.errors import Conflict, NotFound, Refused, Unavailable
 from offhook.provider import saga as moves
 from offhook.provider.ports import Chance, Clock
-from offhook.provider.saga import USUAL, Patience, Saga, Stage
+from offhook.provider.saga import USUAL, CallHook, Patience, Saga, Stage, TakeNumber
 from offhook.provider.subscriber import Subscriber
 from offhook.provider.together import Together
 from offhook.provider.waiting import not_ready
@@ -78,6 +78,12 @@ class SagaStore(Protocol):
 
     def hurry(self, saga_id: str, now_s: int) -> None:
         """The time of one that is not over has come, unless somebody has its lease."""
+
+    def late(self, saga: Saga, again: Saga) -> None:
+        """Keep `again`, which undoes what `saga` did when its lease was lost, if that was to be undone meanwhile.
+
+        That is so when it turned back, or its user is gone; but not when another user has the name by now.
+        """
 
     def stuck(self, before_s: int) -> list[Saga]:
         """Those that began before then, and are not over."""
@@ -167,9 +173,19 @@ class Sagas:
         while not saga.is_over and saga.next_s <= self._clock.now_s():
             saga = moves.started(saga)
             self._keep(saga, runner)
-            saga = self._acted(saga)
-            self._keep(saga, runner)
+            acted = self._acted(saga)
+            try:
+                self._keep(acted, runner)
+            except Conflict:
+                self._came_late(saga)
+                raise
+            saga = acted
         return saga
+
+    def _came_late(self, saga: Saga) -> None:
+        """Whoever has the lease now may have turned back, and undone this step before it was done here."""
+        if saga.stage is Stage.FORWARD and isinstance(saga.step, CallHook | TakeNumber):
+            self.store.late(saga, moves.to_take_back(saga, self.new_id(), self._clock.now_s()))
 
     def _keep(self, saga: Saga, runner: str) -> None:
         """The lease is given back together with the last thing that this runner does."""

@@ -38,6 +38,12 @@ class LineCheck:
             except Unavailable as error:
                 away[entry.system] = error.text
                 yield Finding("", entry.system, f"The SIP system does not answer: {error.text}")
+        for entry, name, owner in register.nameless():
+            yield Finding(
+                "",
+                f"{entry.address} at {entry.system}",
+                f"is not called by {name}, which {owner} has: change one of them.",
+            )
         for sip, subscriber, install_id in register.missing(now_s, 1000):
             whose = f"{subscriber.name}{f', install {install_id}' if install_id else ''}"
             yield Finding("", whose, f"has no SIP account at {sip.system}.", _MAKE, f"{subscriber.id}/{install_id}")

@@ -138,6 +138,8 @@ class SipLines:
         try:
             return self._carried_out(claimed, runner)
         except Conflict:
+            # Another one has the lease, and is done perhaps: what was asked for here may have come to pass after that.
+            self.register.again(account_id, self._clock.now_s())
             return None
         except Unavailable as error:
             self._postpone(entry, runner, error.text, min(FIRST_S << min(entry.tries, 20), MOST_S))
@@ -158,6 +160,9 @@ class SipLines:
             system.remove(entry.address, key)
         else:
             system.disable(entry.address, key)
+        if entry.wanted is Wanted.REMOVED:
+            # Others may have these names from now on.
+            entry = msgspec.structs.replace(entry, aliases=())
         gone = msgspec.structs.replace(
             entry, password="", former="", coming="", rotated_s=0, former_until_s=0, rotate_s=0
         )
@@ -169,8 +174,10 @@ class SipLines:
         if subscriber is None:
             raise Unavailable("The user of this SIP account was removed meanwhile.")
         if (sip := claimed.tenant.sip) is not None:
-            names = {"aliases": aliases_of(sip, subscriber, entry.address)}
-            entry = msgspec.structs.replace(entry, **names, display_name=display_name_of(sip, subscriber))
+            wanted = aliases_of(sip, subscriber, entry.address)
+            if not set(wanted) <= set(entry.aliases):
+                wanted = self.register.name(msgspec.structs.replace(entry, aliases=wanted), runner)
+            entry = msgspec.structs.replace(entry, aliases=wanted, display_name=display_name_of(sip, subscriber))
         if not entry.coming and (entry.rotating is not Rotating.NO or not entry.rotated_s):
             entry = msgspec.structs.replace(entry, coming=self._new_password(entry))
             self.register.prepare(entry, runner)
@@ -229,9 +236,9 @@ class SipLines:
         return self._clock.now_s() + sip.rotate_every_s - early_s
 
     def _postpone(self, entry: Entry, runner: str, error: str, wait_s: int) -> None:
-        next_s = self._clock.now_s() + wait_s
-        later = msgspec.structs.replace(entry, tries=entry.tries + 1, error=error, next_s=next_s)
-        self.register.postpone(later, runner)
+        now_s = self._clock.now_s()
+        later = msgspec.structs.replace(entry, tries=entry.tries + 1, error=error, next_s=now_s + wait_s)
+        self.register.postpone(later, runner, now_s)
 
     def _new_password(self, entry: Entry) -> str:
         password = self._chance.token(PASSWORD_BYTES).hex().upper()

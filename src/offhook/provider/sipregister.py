@@ -118,7 +118,10 @@ class SipRegister(Protocol):
     """Keeps the register. Every method is one durable transaction, and may raise Unavailable."""
 
     def ask_for(self, entry: Entry) -> Entry | None:
-        """Enter a new account, or want the one active again that its owner has; None when the address is taken."""
+        """Enter a new account, or want the one active again that its owner has; None when the address is taken.
+
+        It is, too, when somebody else's account has it as an alias.
+        """
 
     def get(self, account_id: str) -> Entry:
         """Find one; raises NotFound."""
@@ -141,6 +144,16 @@ class SipRegister(Protocol):
     def claim(self, account_id: str, runner: str, now_s: int, until_s: int) -> Claimed | None:
         """The lease of one of which something is wanted; None when nothing is, or another runner has it."""
 
+    def name(self, entry: Entry, runner: str) -> tuple[str, ...]:
+        """Those of the entry's aliases that its user may have, which are theirs from now on.
+
+        Names have one owner in each system and domain, whoever was there first: what is the user part or an alias of
+        somebody else's account is left out. Raises Conflict when the lease is lost.
+        """
+
+    def nameless(self) -> list[tuple[Entry, str, Address]]:
+        """Active accounts, with an alias that they lack, and the account of somebody else that has it."""
+
     def prepare(self, entry: Entry, runner: str) -> None:
         """Keep the password that is about to be set. Raises Conflict when the lease is lost."""
 
@@ -150,8 +163,11 @@ class SipRegister(Protocol):
         Gives the lease back. Raises Conflict when it is lost.
         """
 
-    def postpone(self, entry: Entry, runner: str) -> None:
-        """Keep that it did not work, and when to try again; gives the lease back. A lease that is lost is no fault."""
+    def postpone(self, entry: Entry, runner: str, now_s: int) -> None:
+        """Keep that it did not work, and when to try again; gives the lease back.
+
+        A lease that is lost is no fault, but what is wanted is wanted anew: what did not work here may come late.
+        """
 
     def want(self, account_id: str, wanted: Wanted, now_s: int) -> None:
         """Something else is wanted; that it is wanted already changes nothing."""

@@ -13,8 +13,11 @@ import sqlalchemy as sa
 
 from offhook.core.errors import Refused, Unavailable
 from offhook.core.secret import Secret
+from offhook.outgoing.deadline import hanging_up
 
 WAIT_S: Final = 5
+# For all statements of one transaction together, when nothing is heard any more.
+MOST_S: Final = 15
 _DRIVERS: Final = frozenset({"sqlite", "sqlite+pysqlite", "postgresql+psycopg"})
 
 
@@ -47,9 +50,14 @@ class Store:
             settings = {
                 "connect_timeout": WAIT_S,
                 "options": f"-c statement_timeout={WAIT_S}s -c lock_timeout={WAIT_S}s",
+                "tcp_user_timeout": WAIT_S * 1000,
+                "keepalives_idle": WAIT_S,
+                "keepalives_interval": 1,
+                "keepalives_count": WAIT_S,
             }
+            # A connection for each transaction: one that was kept could be dead, and to find that out takes no end.
             self.engine = sa.create_engine(
-                read, connect_args=settings, hide_parameters=True, pool_pre_ping=True, pool_size=4, pool_timeout=WAIT_S
+                read, connect_args=settings, hide_parameters=True, poolclass=sa.pool.NullPool
             )
         self._looking = self.engine.execution_options(offhook_reads=True)
 
@@ -79,8 +87,12 @@ class Store:
 @contextmanager
 def _transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
     try:
-        with engine.begin() as connection:
-            yield connection
+        with engine.connect() as connection, hanging_up(MOST_S) as end:
+            if (link := getattr(connection.connection.dbapi_connection, "pgconn", None)) is not None:
+                # Its server ends statements that take long, but only while it is there.
+                end.watch(link.socket)
+            with connection.begin():
+                yield connection
     except sa.exc.DataError:
         raise Refused("The SIP system does not take this account: a name is too long for its tables.") from None
     except sa.exc.SQLAlchemyError as error:

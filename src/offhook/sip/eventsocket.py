@@ -9,6 +9,7 @@ from typing import Final
 
 from offhook.core.errors import Unavailable
 from offhook.core.secret import Secret
+from offhook.outgoing.deadline import hanging_up
 
 MAX_LINE: Final = 4096
 MAX_BODY: Final = 1024 * 1024
@@ -32,8 +33,10 @@ class EventSocket:
         try:
             with (
                 closing(socket.create_connection(self._address, self._timeout_s)) as connection,
+                hanging_up(self._timeout_s) as end,
                 connection.makefile("rwb") as stream,
             ):
+                end.watch(connection.fileno())
                 _authenticate(stream, self._password)
                 return [_api(stream, command) for command in commands]
         except (OSError, _Odd) as error:

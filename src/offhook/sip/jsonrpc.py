@@ -13,6 +13,7 @@ import httpx2
 import msgspec
 
 from offhook.core.errors import Unavailable
+from offhook.outgoing.deadline import hanging_up
 
 MAX_BYTES: Final = 65_536
 _ids: Final = itertools.count(1)
@@ -85,9 +86,10 @@ class Control:
 
     def _post(self, request: bytes) -> bytes:
         headers = {"content-type": "application/json"}
-        with httpx2.Client(timeout=self._timeout_s, trust_env=False) as client:
+        with hanging_up(self._timeout_s) as end, httpx2.Client(timeout=self._timeout_s, trust_env=False) as client:
             # A method that fails is answered with a status of 4xx or 5xx, and a body that says more.
-            return client.post(self._address, content=request, headers=headers).content[:MAX_BYTES]
+            answer = client.post(self._address, content=request, headers=headers, extensions=dict(end.extensions))
+            return answer.content[:MAX_BYTES]
 
 
 @contextmanager

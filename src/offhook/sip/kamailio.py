@@ -175,13 +175,15 @@ class Kamailio:
 
     def _unregister(self, address: Address) -> None:
         """Until it stays away: a registration that was let in before is written down at any moment now."""
+        is_there = self._is_registered(address)
         for _ in range(_REMOVALS):
-            if not self._is_registered(address):
-                return
-            self._ask("ul.rm", "location", "@".join(_aor(address)))
+            if is_there:
+                self._ask("ul.rm", "location", "@".join(_aor(address)))
             time.sleep(_LET_IN_S)
-        if self._is_registered(address):
-            raise Unavailable("Kamailio removes a registration, and has it again.")
+            is_there = self._is_registered(address)
+            if not is_there:
+                return
+        raise Unavailable("Kamailio removes a registration, and has it again.")
 
     def _is_registered(self, address: Address) -> bool:
         return self._ask("ul.lookup", "location", "@".join(_aor(address))) is not None

@@ -14,6 +14,8 @@ from offhook.sip import database, jsonrpc
 _COLUMN: Final = re.compile(r"[a-z0-9_]{1,40}")
 _OURS: Final = frozenset({"id", "aors", "auth", "callerid"})
 MIN_PASSWORD: Final = 12
+# A wish makes Kamailio answer some times, all of which have to be over while the lease of its runner lasts.
+MOST_S: Final = 10.0
 
 
 class Kamailio(Discreet, frozen=True, tag_field="kind", tag="kamailio", forbid_unknown_fields=True):
@@ -28,7 +30,7 @@ class Kamailio(Discreet, frozen=True, tag_field="kind", tag="kamailio", forbid_u
     timeout_s: float = 5.0
 
     def __post_init__(self) -> None:
-        _refuse(database.fault(self.database), jsonrpc.fault(self.control), _time_fault(self.timeout_s))
+        _refuse(database.fault(self.database), jsonrpc.fault(self.control), _time_fault(self.timeout_s, MOST_S))
 
     def __str__(self) -> str:
         return f"Kamailio at {self.control}"
@@ -81,7 +83,7 @@ class FreeSwitch(Discreet, frozen=True, tag_field="kind", tag="freeswitch", forb
             "" if not self.control or _is_tcp(self.control) else 'control must be "tcp:host:port", its event socket',
             "" if not self.control or self.control_password else "control_password must be there where control is",
             "" if re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", self.profile) else "profile must be the name of a SIP profile",
-            _time_fault(self.timeout_s),
+            _time_fault(self.timeout_s, 2 * MOST_S),
         )
 
     def __str__(self) -> str:
@@ -101,8 +103,8 @@ def _refuse(*faults: str) -> None:
         raise ValueError(found)
 
 
-def _time_fault(timeout_s: float) -> str:
-    return "" if 0.1 <= timeout_s <= 60 else "timeout_s must be from 0.1 to 60 seconds"
+def _time_fault(timeout_s: float, most_s: float) -> str:
+    return "" if 0.1 <= timeout_s <= most_s else f"timeout_s must be from 0.1 to {most_s:g} seconds"
 
 
 def _no_network(text: str) -> bool:

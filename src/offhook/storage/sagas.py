@@ -11,9 +11,9 @@ from sqlalchemy.dialects.sqlite import insert
 
 from offhook.core.errors import Conflict, NotFound
 from offhook.provider import saga as moves
-from offhook.provider.saga import CallHook, Saga
+from offhook.provider.saga import CallHook, Saga, Stage
 from offhook.provider.sagas import Entered
-from offhook.provider.subscriber import State, Subscriber
+from offhook.provider.subscriber import State, Subscriber, username_key
 from offhook.storage import decisions, numbers, revisions, sipwishes, tenants
 from offhook.storage.database import Database
 from offhook.storage.rows import read_subscriber, write_subscriber
@@ -132,6 +132,16 @@ class SagaStore:
             if content is not None:
                 row = _row(msgspec.structs.replace(_read(content), next_s=now_s))
                 connection.execute(sa.update(table).where(which).values(row), known)
+
+    def late(self, saga: Saga, again: Saga) -> None:
+        """As the port says."""
+        named = {"of": saga.cloud_id, "named": username_key(saga.username)}
+        with self._database.begin() as connection:
+            content = connection.scalar(sa.select(table.c.content).where(table.c.id == saga.id))
+            user_id = connection.scalar(sa.select(subscriber.c.id).where(_NAMED), named)
+            goes_back = content is None or _read(content).stage in {Stage.BACKWARD, Stage.UNDONE}
+            if user_id is None or (user_id == saga.subscriber_id and goes_back):
+                connection.execute(_ADD, {**_row(again), "runner": "", "leased_s": 0})
 
     def stuck(self, before_s: int) -> list[Saga]:
         """As the port says."""

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from offhook.core.errors import Conflict, NotFound
 from offhook.provider.sipaccounts import Address
-from offhook.provider.sipregister import Claimed, Entry, Rotating, Wanted
+from offhook.provider.sipregister import Claimed, Entry, Rotating, Wanted, aliases_of
 from offhook.provider.subscriber import State, Subscriber
 from offhook.provider.tenant import PerWhom, Sip
 from offhook.provider.validators import COMPOSER_VERSION
@@ -71,7 +71,8 @@ class SipRegister:
         with self._database.begin() as connection:
             address = (table.c.domain == entry.address.domain) & (table.c.username == entry.address.username)
             connection.execute(sa.delete(table).where(table.c.system == entry.system, address, _GONE))
-            connection.execute(insert(table).on_conflict_do_nothing(), _row(entry))
+            if not _taken(connection, entry, [entry.address.username]):
+                connection.execute(insert(table).on_conflict_do_nothing(), _row(entry))
             owner = {"of": entry.cloud_id, "user": entry.subscriber_id, "phone": entry.install_id}
             place = (table.c.system == entry.system) & (table.c.domain == entry.address.domain)
             again = sa.update(table).where(_OWNER, place, table.c.wanted != Wanted.ACTIVE.value)
@@ -134,6 +135,35 @@ class SipRegister:
             found = row.mappings().one()
             return _claimed(connection, _entry(found), is_held=bool(found["ends"]))
 
+    def name(self, entry: Entry, runner: str) -> tuple[str, ...]:
+        """As the port says; those of before are kept as well until the SIP system was told."""
+        with self._database.begin() as connection:
+            taken = _taken(connection, entry, entry.aliases)
+            free = tuple(alias for alias in entry.aliases if alias not in taken)
+            before = connection.scalar(sa.select(table.c.aliases).where(_KNOWN), {"known": entry.id}) or "[]"
+            both = dict.fromkeys((*free, *msgspec.json.decode(before, type=list[str])))
+            _keep(connection, entry, runner, {"aliases": _json(tuple(both))})
+        return free
+
+    def nameless(self) -> list[tuple[Entry, str, Address]]:
+        """As the port says."""
+        found: list[tuple[Entry, str, Address]] = []
+        user = (subscriber.c.cloud_id == table.c.cloud_id) & (subscriber.c.id == table.c.subscriber_id)
+        with self._database.read() as connection:
+            for one in map(read_tenant, connection.scalars(sa.select(tenant.c.settings)).all()):
+                if one.sip is None:
+                    continue
+                theirs = sa.select(table).where(table.c.cloud_id == one.cloud_id, table.c.leaving_s == 0, _AT_REST)
+                users = sa.select(subscriber).where(subscriber.c.cloud_id == one.cloud_id)
+                users = users.where(sa.exists().where(user))
+                known = {row["id"]: read_subscriber(row) for row in connection.execute(users).mappings()}
+                for entry in map(_entry, connection.execute(theirs).mappings().all()):
+                    if entry.subscriber_id in known:
+                        wanted = aliases_of(one.sip, known[entry.subscriber_id], entry.address)
+                        taken = _taken(connection, entry, [name for name in wanted if name not in entry.aliases])
+                        found += [(entry, name, owner) for name, owner in taken.items()]
+        return found
+
     def prepare(self, entry: Entry, runner: str) -> None:
         """As the port says."""
         self._keep(entry, runner, {"coming": entry.coming})
@@ -161,11 +191,13 @@ class SipRegister:
             }
             _keep(connection, entry, runner, new)
 
-    def postpone(self, entry: Entry, runner: str) -> None:
+    def postpone(self, entry: Entry, runner: str, now_s: int) -> None:
         """As the port says."""
         new = {"tries": entry.tries, "error": entry.error, "next_s": entry.next_s, **_RELEASED}
         with self._database.begin() as connection:
-            connection.execute(sa.update(table).where(_MINE).values(new), {"known": entry.id, "by": runner})
+            mine = connection.execute(sa.update(table).where(_MINE).values(new), {"known": entry.id, "by": runner})
+            if not mine.rowcount:
+                connection.execute(sa.update(table).where(_KNOWN).values(_WISH), {"known": entry.id, "now_s": now_s})
 
     def want(self, account_id: str, wanted: Wanted, now_s: int) -> None:
         """As the port says."""
@@ -305,6 +337,24 @@ def alive(connection: sa.Connection, cloud_id: str) -> int:
     """How many accounts of a Cloud ID are not removed yet, within a transaction."""
     theirs = sa.select(sa.func.count()).select_from(table).where(table.c.cloud_id == cloud_id, table.c.leaving_s == 0)
     return connection.scalar(theirs.where(~_GONE)) or 0
+
+
+def _taken(connection: sa.Connection, entry: Entry, names: Sequence[str]) -> dict[str, Address]:
+    """Those of these names that are somebody else's, with the account that has them."""
+    if not names:
+        return {}
+    place = (table.c.system == entry.system) & (table.c.domain == entry.address.domain) & ~_GONE
+    others = (table.c.cloud_id != entry.cloud_id) | (table.c.subscriber_id != entry.subscriber_id)
+    # Names have no letter that JSON would write otherwise.
+    called = [sa.func.instr(table.c.aliases, f'"{name}"') > 0 for name in names]
+    has_one = table.c.username.in_(names) | sa.or_(*called)
+    found = connection.execute(sa.select(table).where(place, others, has_one).order_by(table.c.created_s, table.c.id))
+    taken: dict[str, Address] = {}
+    for other in map(_entry, found.mappings()):
+        for name in names:
+            if name == other.address.username or name in other.aliases:
+                taken.setdefault(name, other.address)
+    return taken
 
 
 def _rotate(connection: sa.Connection, account_id: str, how: Rotating, now_s: int) -> int:
