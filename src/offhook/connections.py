@@ -11,6 +11,7 @@ control = "unix:/run/kamailio/kamailio_rpc.sock"
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from offhook.mail.settings import Smtp
 from offhook.outgoing import webhook
 from offhook.sip.settings import AnySystem
 
+_VALUE: Final = re.compile(r"^(Invalid (?:enum )?value) '.*'(?= - at `)", re.DOTALL)
 FILE: Final = "connections.toml"
 MAX_BYTES: Final = 256 * 1024
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -57,6 +59,15 @@ def read(path: Path) -> Connections:
     return loads(text, path.name)
 
 
+def exposed(path: Path) -> tuple[str, ...]:
+    """In words, that anybody on this machine may read the file, or nothing: its folder may keep them out."""
+    try:
+        open_to_all = path.stat().st_mode & stat.S_IROTH and path.parent.stat().st_mode & stat.S_IXOTH
+    except OSError:
+        return ()
+    return (f"may be read by everybody on this machine, and holds passwords: chmod o= {path}",) if open_to_all else ()
+
+
 def loads(text: bytes, place: str) -> Connections:
     """Read a TOML text. Raises Invalid at `place`."""
     if len(text) > MAX_BYTES:
@@ -66,7 +77,8 @@ def loads(text: bytes, place: str) -> Connections:
     except UnicodeDecodeError:
         raise Invalid.at(place, "is not UTF-8") from None
     except msgspec.DecodeError as error:
-        raise Invalid.at(place, str(error)) from None
+        # It shows the value, which may be a password that stands in the wrong place.
+        raise Invalid.at(place, _VALUE.sub(r"\1", str(error))) from None
     for name in (*found.sip, *found.upstream, *found.hook):
         if not _NAME.fullmatch(name):
             raise Invalid.at(place, f"{name[:40]!r} is no name: it has 1 to 32 of a-z, 0-9 and -")

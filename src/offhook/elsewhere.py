@@ -12,6 +12,7 @@ from offhook.outgoing.hook import WebhookCodes, WebhookHook
 from offhook.outgoing.webhook import Webhook
 from offhook.provider.beside import Beside
 from offhook.provider.chores import Chore
+from offhook.provider.connectiondoctor import ConnectionCheck, Faults
 from offhook.provider.directory import Directory
 from offhook.provider.doctor import Check, Doctor
 from offhook.provider.invitations import Invitations, Invited
@@ -63,6 +64,7 @@ class Elsewhere:
         clock: Clock,
         tokens: KeyedHash,
         app_name: Callable[[str], str],
+        exposed: Faults = tuple,
     ) -> None:
         self.connections = connections
         # Where it is not said there, a server knows how phones reach it.
@@ -103,6 +105,12 @@ class Elsewhere:
         self.systems = {
             name: open_system(settings, KnownLines(self.register, name, sealer))
             for name, settings in connections.sip.items()
+        }
+        # What the doctor asks how it is, by how it is called in the file.
+        self._named: dict[str, Faults] = {
+            "the file itself": exposed,
+            **{f"sip.{name}": system.faults for name, system in self.systems.items()},
+            **{f"upstream.{name}": source.faults for name, source in sources.items()},
         }
         self.lines = SipLines(register=self.register, systems=self.systems, sealer=sealer, chance=chance, clock=clock)
         self.sagas = Sagas(store=SagaStore(database), doers=self.doers(), clock=clock, chance=chance)
@@ -156,6 +164,7 @@ class Elsewhere:
             "sagas": SagaCheck(self.sagas, self._clock),
             "numbers": NumberCheck(self.numbering, self.sagas.store),
             "onboarding": self.onboarding,
+            "connections": ConnectionCheck(self._named),
         }
 
     def reception(

@@ -138,9 +138,11 @@ class Parts:
         self.policies = PolicyStore(database, self.clock)
         self.rulings = Rulings(RulingStore(database), self.clock)
         self.sightings = Sightings(SightingStore(database))
+        file = folder.path / connections.FILE
         self.elsewhere = Elsewhere(
             database,
-            connections.read(folder.path / connections.FILE),
+            connections.read(file),
+            exposed=lambda: connections.exposed(file),
             subscribers=self.subscribers,
             tenants=self.tenants,
             sealer=self.sealer,
@@ -314,6 +316,8 @@ def service(
         if "provider" in rooms:
             stack.enter_context(guarding(Desk(parts).rollouts, log))
         parts.elsewhere.public_url = parts.elsewhere.public_url or serving.public_url
+        for reason in connections.exposed(folder.path / connections.FILE):
+            log("connections.exposed", reason=reason)
         chores = {**parts.elsewhere.chores(), "keys": Reloading(parts.sealer, parts.clock)}
         stack.enter_context(rounds(chores, lambda chore, why: log("chore.failed", chore=chore, reason=why)))
         handlers = handlers_of(parts, passwords, serving.public_url, log, rooms)

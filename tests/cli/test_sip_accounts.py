@@ -103,7 +103,10 @@ def test_passwords_are_rotated(room: Room) -> None:
 
 def test_the_doctor_says_what_is_wrong(room: Room) -> None:
     """In words and as JSON, with an exit code; and nothing when nothing is."""
+    file = room.folder.path / connections.FILE
+    file.rename(file.with_suffix(".away"))
     healthy = room.types("doctor")
+    file.with_suffix(".away").rename(file)
     room.does(*CHOOSE)
     room.does("user", "add", "ann@EXAMPLE", "--generate-password")
 
@@ -116,7 +119,7 @@ def test_the_doctor_says_what_is_wrong(room: Room) -> None:
     assert (healthy.exit_code, healthy.stdout) == (0, "Nothing is wrong.\n")
     assert before.exit_code == 1
     assert "ann@EXAMPLE has no SIP account at berlin. To mend: make it." in before.stdout
-    assert [(one["check"], one["mended"]) for one in found] == [("sip", None)]
+    assert [(one["check"], one["mended"]) for one in found] == [("sip", None), ("connections", None)]
     assert "Not mended" in mended.stdout
     assert "is to be active, and is not yet (http://127.0.0.1:9" in after.stdout
 

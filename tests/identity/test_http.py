@@ -147,6 +147,18 @@ def test_who_vouches_for_anybody_is_a_fault(service: Service) -> None:
     assert Http(service.settings()).faults() == ()
 
 
+def test_a_refusal_to_tell_has_to_say_why(service: Service) -> None:
+    """Else it may be that we may not ask any more, and everybody would be logged out."""
+    upstream = Http(service.settings())
+    answering(service, 403, {"message": "Your contract has ended."})
+    with pytest.raises(Refused):
+        upstream.look_up("ann")
+
+    answering(service, 403, b"<h1>Forbidden</h1>")
+    with pytest.raises(Untold):
+        upstream.look_up("ann")
+
+
 def test_without_an_address_for_it_nobody_is_looked_up(service: Service) -> None:
     """And a name with a colon cannot be sent with HTTP Basic."""
     with pytest.raises(Untold):

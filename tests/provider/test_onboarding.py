@@ -13,10 +13,12 @@ import pytest
 from lxml import etree
 
 from offhook.core.errors import Refused, Unavailable
-from offhook.provider.change import NOBODY
+from offhook.provider.change import NOBODY, Change
+from offhook.provider.directory import Directory
 from offhook.provider.hooks import Wish
 from offhook.provider.numbers import Use
 from offhook.provider.onboarding import Closed, SignUp
+from offhook.provider.passwords import hash_password
 from offhook.provider.subscriber import State
 from offhook.provider.tenant import PerWhom, Sip, Tenant
 from offhook.web.http import Answer, Call
@@ -220,8 +222,14 @@ def test_who_is_gone_from_the_upstream_is_logged_out(world: Onboarding) -> None:
     world.people.has("ann")
     its_phone = phone(world)
     del world.people.known["ann"]
-    world.clock.time_s += 4000
 
+    world.clock.time_s += 4000
+    world.refreshes()
+    once = its_phone.asks().status
+    world.clock.time_s += 299
+    world.refreshes()
+    early = its_phone.asks().status
+    world.clock.time_s += 1
     world.refreshes()
     status = its_phone.asks().status
     with world.database.begin() as connection:
@@ -229,9 +237,51 @@ def test_who_is_gone_from_the_upstream_is_logged_out(world: Onboarding) -> None:
     world.people.has("ann")
     back = world.signs_in("ann", "right")
 
-    assert status == 410
+    assert (once, early, status) == (304, 304, 410)
     assert [tuple(row) for row in authors] == [("suspended", "upstream corp")]
     assert back.status == 200
+
+
+def test_one_empty_answer_logs_nobody_out(world: Onboarding) -> None:
+    """A directory that is filled anew: when it is asked again they are there, and that begins anew then."""
+    world.opens()
+    world.people.has("ann")
+    its_phone = phone(world)
+    there = dict(world.people.known)
+
+    for empty in (True, False, True, False):
+        world.people.known = {} if empty else there
+        world.clock.time_s += 4000
+        world.refreshes()
+
+        assert world.subscribers.get("EXAMPLE", "ann").state is State.ACTIVE
+        assert its_phone.asks().status == 304
+
+
+@pytest.mark.parametrize("when", ["before", "between", "after"])
+def test_whom_the_operator_suspended_stays_so(world: Onboarding, when: str) -> None:
+    """Whatever the upstream says then: also where it had suspended them itself. Who was resumed is left to it again."""
+    world.opens()
+    world.people.has("ann")
+    phone(world)
+    there = dict(world.people.known)
+    directory = Directory(world.subscribers, world.tenants, world.sealer, hash_password, world.dice, world.clock)
+    steps = ("before", "empty", "between", "empty", "after", "there", "there")
+
+    def play(suspending: str) -> State:
+        for step in steps:
+            if step == suspending:
+                directory.change("EXAMPLE", "ann", Change(state=State.SUSPENDED))
+            if step in {"empty", "there"}:
+                world.people.known = there if step == "there" else {}
+                world.clock.time_s += 4000
+                world.refreshes()
+        return world.subscribers.get("EXAMPLE", "ann").state
+
+    assert play(when) is State.SUSPENDED
+    assert world.signs_in("ann", "right").status == 403
+    directory.resume("EXAMPLE", "ann")
+    assert play("never") is State.ACTIVE
 
 
 def test_a_user_with_a_password_of_ours_needs_no_upstream(world: Onboarding) -> None:
@@ -499,6 +549,64 @@ def test_a_code_is_good_for_one_device_and_some_time(world: Onboarding) -> None:
     assert (mine, other, late) == ([200, 200], 403, 403)
     assert guesses == [403] * 5
     assert world.signs_in("bob@mail.example", right).status == 403
+
+
+def test_a_stranger_does_not_use_up_the_guesses_of_others(world: Onboarding) -> None:
+    """They are counted by network; there is an end to all of them as well."""
+    world.opens(SignUp(code_s=3600))
+    world.signs_in("ann@mail.example", "")
+    right = code(world)
+    wrong = f"{(int(right) + 1) % 1_000_000:06}"
+
+    def tries(given: str, client: str) -> int:
+        world.clock.time_s += 10
+        query = urlencode(asked("ann@mail.example", given) | {"installid": "A"})
+        return world.call(Call("GET", "/prov", query, client=client)).status
+
+    for number in range(7):
+        tries(wrong, "203.0.113.9" if number < 6 else "2001:db8::1")
+    assert tries(right, "203.0.113.9") == 403
+    assert tries(right, "198.51.100.1") == 200
+    for number in range(40):
+        tries(wrong, f"198.51.100.{number + 2}")
+    assert tries(right, "198.51.100.1") == 403
+
+
+def test_nobody_gets_more_than_some_codes_in_a_day(world: Onboarding) -> None:
+    """It is kept in the database: who asks again after a restart, or at another server, gets no more."""
+    world.opens(SignUp())
+    world.has_user("known@mail.example@EXAMPLE", "12345678", attributes={"number": "1", "username": "u"})
+    names = ("known@mail.example", "new@mail.example")
+
+    answers: dict[str, list[int]] = {name: [] for name in names}
+    for _ in range(12):
+        for name in names:
+            answers[name].append(world.signs_in(name, "").status)
+        world.clock.time_s += 600
+    last = world.signs_in(names[1], "")
+    sent = len(world.postman.codes)
+    world.clock.time_s += int(last.headers["Retry-After"])
+
+    assert list(answers.values()) == [[403] * 10 + [429] * 2] * 2
+    assert sent == 10
+    assert [world.signs_in(name, "").status for name in names] == [403, 403]
+
+
+def test_who_has_a_password_here_costs_as_much_as_a_stranger(world: Onboarding) -> None:
+    """The same is written for both, whether a code is asked for or guessed: time does not tell them apart either."""
+    world.opens(SignUp())
+    world.has_user("known@mail.example@EXAMPLE", "12345678", attributes={"number": "1", "username": "u"})
+
+    for name in ("known@mail.example", "new@mail.example"):
+        for password in ("", "000000", "wrong", "000000"):
+            world.signs_in(name, password)
+    world.sign_ups._threads.submit(lambda: None).result()
+    with world.database.begin() as connection:
+        rows = connection.exec_driver_sql("SELECT tried, in_day FROM sign_up_code").fetchall()
+
+    assert len({tuple(row) for row in rows}) == 1
+    assert len(rows) == 2
+    assert [address for address, _ in world.postman.codes] == ["new@mail.example"] * 2
 
 
 def test_a_screen_of_its_own_asks_for_a_code(world: Onboarding) -> None:

@@ -37,7 +37,7 @@ control_password = "hidden"
 
 [sip.e]
 kind = "webhook"
-url = "https://pbx.example.com/offhook"
+url = "https://pbx.example.com/hidden-token"
 secret = "whsec_aGlkZGVuIGhpZGRlbiBoaWRkZW4gaGlkZGVu"
 """
 
@@ -76,7 +76,11 @@ def test_every_kind_is_read_and_opened() -> None:
         ('kind = "freeswitch"\nusername = "a"\npassword = "hidden-password"\ncontrol = "tcp:h:1"', "control_password"),
         ('kind = "freeswitch"\nusername = "a"\npassword = "hidden-password"\nprofile = "a b"', "profile"),
         ('kind = "webhook"\nurl = "ftp://x"\nsecret = "hidden"', "https://"),
-        ('kind = "opensips"', "opensips"),
+        ('kind = "hidden"', "Invalid value - at"),
+        ('kind = "webhook"\nurl = "https://ann:hidden@x"\nsecret = "hidden"', "url must not hold a user name"),
+        ('kind = "webhook"\nurl = "https://[::1/hidden"\nsecret = "hidden"', "url must begin with https://"),
+        ('kind = "kamailio"\ndatabase = "sqlite:////x"\ncontrol = "http://[::1/hidden"', "control must begin with"),
+        ('kind = "kamailio"\ndatabase = "sqlite:////x"\ncontrol = "http://a:hidden@x/"', "control must not hold"),
     ],
 )
 def test_a_fault_says_what_to_write_instead(text: str, said: str) -> None:

@@ -51,7 +51,11 @@ class Http:
         if not may_be(username):
             return None
         url = self._settings.look_up_url.replace("{username}", quote(username, safe=""))
-        return self._understood(username, *self._answer("GET", url, b"", {}))
+        status, read = self._answer("GET", url, b"", {})
+        if status in self._settings.refused and self._message(read) is None:
+            # It may be us who may not ask: that must not log everybody out.
+            raise Untold("Your provider's user service refuses to tell of this user, and does not say why.")
+        return self._understood(username, status, read)
 
     def faults(self) -> tuple[str, ...]:
         """Whether it says no to somebody whom nobody can be."""
@@ -100,13 +104,17 @@ class Http:
         self._told(f"{method} {url}: {answer.status_code}, {len(read):,} bytes")
         return answer.status_code, read
 
+    def _message(self, read: bytes) -> str | None:
+        """What is to be told to the person, if anything."""
+        message = _at(_decoded(read), self._settings.message)
+        return message[:MAX_MESSAGE] if isinstance(message, str) and message else None
+
     def _understood(self, username: str, status: int, read: bytes) -> Vouched | None:
         settings = self._settings
         if status in settings.no:
             return None
         if status in settings.refused:
-            message = _at(_decoded(read), settings.message)
-            raise Refused(message[:MAX_MESSAGE] if isinstance(message, str) and message else SAYS_NO)
+            raise Refused(self._message(read) or SAYS_NO)
         if status not in settings.yes:
             self._told("  this status is in none of yes, no and refused")
             raise Unavailable(DOWN)

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import sqlalchemy as sa
 
+from offhook.core import address
 from offhook.core.secret import Discreet, Secret
 
 NOBODY: Final = Secret("")
@@ -134,7 +135,7 @@ class Http(Common, frozen=True, kw_only=True, tag_field="kind", tag="http", forb
         return self.fields or {"username": "{username}", "password": "{password}"}
 
     def __str__(self) -> str:
-        return self.url
+        return address.shown(self.url)
 
 
 class Sql(Common, frozen=True, kw_only=True, tag_field="kind", tag="sql", forbid_unknown_fields=True):
@@ -192,9 +193,7 @@ def _read(url: str) -> tuple[SplitResult, str | None]:
 def _server_fault(url: str, *, start_tls: bool) -> str:
     read, host = _read(url)
     if host is None or read.scheme not in {"ldap", "ldaps"} or read.path.strip("/") or read.query or read.username:
-        return (
-            f'servers: {url[:80]!r} is no address such as "ldaps://ldap.example.com" or "ldap://ldap.example.com:389"'
-        )
+        return f'servers: {url.rpartition("@")[2][:80]!r} is no address such as "ldaps://ldap.example.com" or "ldap://ldap.example.com:389"'
     if read.scheme == "ldap" and not start_tls and not is_loopback(host):
         return f"servers: passwords would be readable on the way to {host}: let start_tls be true, or take ldaps://"
     return ""

@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 from standardwebhooks import Webhook as Signer
 
+from offhook.core import address
 from offhook.core.errors import Refused, Unavailable
 from offhook.core.secret import Discreet, Secret
 from offhook.outgoing.deadline import hanging_up
@@ -33,8 +34,8 @@ class Settings(Discreet, frozen=True, forbid_unknown_fields=True):
     timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("https://", "http://")):
-            raise ValueError("url must begin with https:// (or http:// within your own network)")
+        if wrong := address.fault(self.url):
+            raise ValueError(f"url {wrong}")
         if not 0.1 <= self.timeout_s <= MOST_S:
             raise ValueError(f"timeout_s must be from 0.1 to {MOST_S:g} seconds")
         try:
@@ -45,7 +46,7 @@ class Settings(Discreet, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"secret must be {_PREFIX} and at least {MIN_KEY_BYTES} bytes in base64")
 
     def __str__(self) -> str:
-        return self.url
+        return address.shown(self.url)
 
 
 def now() -> datetime:
@@ -107,5 +108,5 @@ class Webhook:
                     if len(read) > MAX_ANSWER_BYTES:
                         raise Unavailable(f"{self._settings} answered more than {MAX_ANSWER_BYTES:,} bytes.")
                 return answer, read
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Unavailable(f"{self._settings} does not answer ({type(error).__name__}).") from None

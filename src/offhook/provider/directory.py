@@ -140,6 +140,9 @@ class Directory:
         known = self.get(cloud_id, username)
         if known.state is State.PENDING and change.state is not None:
             raise Conflict(f"{known.name} is being made, and may not come in before it is done. Try again.")
+        if change.state is not None:
+            # Also where it changes nothing: an upstream may have suspended them before.
+            self.subscribers.decided(known.cloud_id, known.id)
         settled = settling.settle(known, change, self.sealer, self.chance)
         if settled == known:
             return known, known

@@ -251,6 +251,9 @@ class SubscriberStore(Protocol):
     def replace(self, subscriber: Subscriber) -> None:
         """Keep a changed one under its id; raises Conflict when the stored `revision` is another one, NotFound."""
 
+    def decided(self, cloud_id: str, subscriber_id: int) -> None:
+        """Whether they may use the service is what the operator says: an upstream that has them again lifts nothing."""
+
     def remove(self, cloud_id: str, username_key: str, now_s: int) -> None:
         """Forget one and end its installs, of which so much stays that their phones can be told; raises NotFound."""
 

@@ -21,11 +21,16 @@ from offhook.provider.upstream import Upstream, Vouched
 _ATTEMPTS: Final = 5
 # While an upstream is down, each of its users is asked for this often.
 DOWN_S: Final = 300
+# A directory may answer once as if it were empty, while it is filled anew, say.
+AGAIN_S: Final = 300
 TAKEN: Final = "Somebody else has your name here. Please contact your provider."
 
 
 class Voucher(msgspec.Struct, frozen=True):
-    """What an upstream said of a user last. `gone_s` is since when it says that there is no such user any more."""
+    """What an upstream said of a user last. `gone_s` is since when it says that there is no such user any more.
+
+    It is 0 again as soon as the operator says whether the user may use the service: then that holds.
+    """
 
     cloud_id: str
     subscriber_id: int
@@ -124,19 +129,30 @@ class Vouchers:
         raise Unavailable("This user is being changed all the time. Try again.")
 
     def gone(self, username: str, voucher: Voucher) -> None:
-        """The upstream says that there is no such user: that is a decision, and the fleet guard counts it (D22)."""
+        """The upstream says that there is no such user, and is asked once more soon; `next_s` is when after that.
+
+        When it says so twice that is a decision, and the fleet guard counts it (D22).
+        """
         users, now_s = self._authors(author_of(voucher.upstream)), self._clock.now_s()
         for _ in range(_ATTEMPTS):
+            now = self._store.find(voucher.cloud_id, voucher.subscriber_id)
+            if now is None or now.answer != voucher.answer or now.asked_s != voucher.asked_s:
+                # They have come in meanwhile.
+                return
             try:
                 known = users.get(voucher.cloud_id, username_key(username))
+                later = msgspec.structs.replace(now, next_s=voucher.next_s)
                 if known.id == voucher.subscriber_id and known.state is State.ACTIVE:
-                    users.replace(msgspec.structs.replace(known, state=State.SUSPENDED, changed_s=now_s))
-                    voucher = msgspec.structs.replace(voucher, gone_s=now_s)
+                    if now.gone_s:
+                        users.replace(msgspec.structs.replace(known, state=State.SUSPENDED, changed_s=now_s))
+                    else:
+                        later = msgspec.structs.replace(later, next_s=min(voucher.next_s, now_s + AGAIN_S))
+                    later = msgspec.structs.replace(later, gone_s=now_s)
             except NotFound:
                 return
             except Conflict:
                 continue
-            self._store.put(voucher)
+            self._store.put(later)
             return
 
     def _voucher(self, known: Subscriber, mode: ByUpstream, answer: Vouched) -> Voucher:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
+from offhook.core import address as parts
 from offhook.core.errors import Unavailable
 from offhook.outgoing.deadline import hanging_up
 
@@ -48,9 +49,17 @@ def fault(control: str) -> str:
             (port := rest.rpartition(":")[2]).isdecimal() and 0 < int(port) < 65_536 and rest[: -len(port) - 1]
         ):
             return ""
-        case "http" | "https" if rest.startswith("//"):
-            return ""
+        case "http" | "https":
+            wrong = parts.fault(control)
+            return f"control {wrong}" if wrong else ""
+        case _:
+            pass
     return 'control must be "unix:/path/of/the/socket", "udp:host:port" or "http://host:port/RPC"'
+
+
+def shown(control: str) -> str:
+    """What may be shown of it: of an address with a path, only where it is."""
+    return parts.shown(control) if control.startswith("http") else control
 
 
 class Control:
@@ -58,6 +67,7 @@ class Control:
 
     def __init__(self, address: str, timeout_s: float) -> None:
         self._address, self._timeout_s = address, timeout_s
+        self._shown = shown(address)
 
     def ask(self, method: str, *params: str) -> Any:  # noqa: ANN401 - each method has a result of its own
         """The result. Raises Failed when it answers with an error, Unavailable for no answer, or one without sense."""
@@ -65,14 +75,14 @@ class Control:
         request = msgspec.json.encode({"jsonrpc": "2.0", "method": method, "params": params, "id": number})
         try:
             answer = msgspec.json.decode(self._exchange(request), type=_Answer)
-        except (OSError, httpx2.HTTPError) as error:
-            raise Unavailable(f"Kamailio does not answer at {self._address} ({type(error).__name__}).") from None
+        except (OSError, httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+            raise Unavailable(f"Kamailio does not answer at {self._shown} ({type(error).__name__}).") from None
         except msgspec.DecodeError:
-            raise Unavailable(f"What answers at {self._address} is no JSON-RPC of Kamailio.") from None
+            raise Unavailable(f"What answers at {self._shown} is no JSON-RPC of Kamailio.") from None
         if answer.error is not None:
             raise Failed(answer.error.code, answer.error.message)
         if answer.id != number:
-            raise Unavailable(f"What answers at {self._address} answers something else than it was asked.")
+            raise Unavailable(f"What answers at {self._shown} answers something else than it was asked.")
         return answer.result
 
     def _exchange(self, request: bytes) -> bytes:

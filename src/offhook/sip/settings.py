@@ -33,7 +33,7 @@ class Kamailio(Discreet, frozen=True, tag_field="kind", tag="kamailio", forbid_u
         _refuse(database.fault(self.database), jsonrpc.fault(self.control), _time_fault(self.timeout_s, MOST_S))
 
     def __str__(self) -> str:
-        return f"Kamailio at {self.control}"
+        return f"Kamailio at {jsonrpc.shown(self.control)}"
 
 
 class Asterisk(Discreet, frozen=True, tag_field="kind", tag="asterisk", forbid_unknown_fields=True):

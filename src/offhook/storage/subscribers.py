@@ -19,7 +19,7 @@ from offhook.storage.database import Database
 from offhook.storage.decisions import Deciding
 from offhook.storage.rows import read_subscriber, write_subscriber
 from offhook.storage.standing import Standings, keep_password
-from offhook.storage.tables import decision, install
+from offhook.storage.tables import decision, install, vouched
 from offhook.storage.tables import subscriber as table
 
 PAGE: Final = 500
@@ -159,6 +159,12 @@ class SubscriberStore:
         if exists is None:
             raise NotFound(f"There is no user {subscriber.name} any more.")
         raise Conflict(f"{subscriber.name} was changed by somebody else meanwhile. Look at it and try again.")
+
+    def decided(self, cloud_id: str, subscriber_id: int) -> None:
+        """Whether they may use the service is what the operator says: an upstream that has them again lifts nothing."""
+        theirs = (vouched.c.cloud_id == cloud_id) & (vouched.c.subscriber_id == subscriber_id)
+        with self._database.begin() as connection:
+            connection.execute(sa.update(vouched).where(theirs, vouched.c.gone_s != 0).values(gone_s=0))
 
     def remove(self, cloud_id: str, username_key: str, now_s: int) -> None:
         """Forget one and end its installs, and forget the installs of those removed long ago; raises NotFound."""

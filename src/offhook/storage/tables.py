@@ -373,9 +373,11 @@ sign_up_code: Final = sa.Table(
     sa.Column("username_key", sa.Text, primary_key=True),
     sa.Column("code_hash", sa.LargeBinary, nullable=False),
     sa.Column("expires_s", sa.Integer, nullable=False),
-    sa.Column("tries", sa.Integer, nullable=False),  # that are left
+    sa.Column("tried", sa.Text, nullable=False),  # JSON object: how often it was tried wrongly, by network
     sa.Column("used_by", sa.Text, nullable=False),  # the device that signed in with it, or empty
     sa.Column("used_s", sa.Integer, nullable=False),
+    sa.Column("day_s", sa.Integer, nullable=False),  # when a day began, and how many codes there were in it
+    sa.Column("in_day", sa.Integer, nullable=False),
     sa.Index("sign_up_code_by_end", "expires_s"),
 )
 

@@ -55,7 +55,14 @@ def upgrade() -> None:
         "sign_up_code",
         *(_text("cloud_id", key=True), _text("username_key", key=True)),
         sa.Column("code_hash", sa.LargeBinary, nullable=False),
-        *(_number("expires_s"), _number("tries"), _text("used_by"), _number("used_s")),
+        *(
+            _number("expires_s"),
+            _text("tried"),
+            _text("used_by"),
+            _number("used_s"),
+            _number("day_s"),
+            _number("in_day"),
+        ),
     )
     op.create_index("sign_up_code_by_end", "sign_up_code", ["expires_s"])
 
