@@ -209,6 +209,22 @@ def test_one_runner_at_a_time(provider: Provider) -> None:
         store.keep(saga, "me", 0)
 
 
+def test_a_clock_that_was_set_back_holds_nothing_up(provider: Provider) -> None:
+    """What was to wait for a minute, or was leased, does not wait for a day and a minute."""
+    work = sagas(provider, Away(Unavailable("Away."), Unavailable("Away.")))
+    saga = entered(provider, work)
+    work.run(saga.id)
+    provider.clock.time_s -= 86400
+    work.resume()
+    now_s = provider.clock.time_s = provider.clock.time_s + 60
+    leased = work.store.claim(saga.id, "killed", now_s, now_s + LEASE_S)
+    provider.clock.time_s -= 86400
+    ended = work.resume()
+
+    assert leased is not None
+    assert [one.stage for one in ended] == [Stage.DONE]
+
+
 class Mailboxes:
     """A hook of two servers: the first call is slower than its lease, and the second server is told no."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from offhook.core.errors import Conflict, Unavailable
 from offhook.core.login import CloudId
@@ -22,6 +23,7 @@ from offhook.provider.subscriber import Argon2, StoredPassword
 from offhook.provider.tenant import Credential, PerWhom, Sip
 from offhook.storage import signin
 from offhook.storage.signin import SignInStore
+from offhook.storage.tables import sip_account, subscriber
 from tests.world_directory import directory_of
 from tests.world_provider import Phone, Provider
 from tests.world_sip import SIP, MemorySip, SipWorld
@@ -408,6 +410,55 @@ class Late(MemorySip):
 
     def disable(self, address: Address, key: str) -> None:
         self._system.disable(address, key)
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_connected(world: SipWorld) -> None:
+    """A lease and a next try of a day ahead are over: whoever is suspended is cut off now."""
+    world.provider.phone()
+    (entry,) = world.entries()
+    for at_work in (True, False):
+        now_s = world.provider.clock.now_s()
+        world.register.again(entry.id, now_s)
+        claimed = world.register.claim(entry.id, "killed", now_s, now_s + LEASE_S)
+        assert claimed is not None
+        if not at_work:
+            world.register.postpone(msgspec.structs.replace(claimed.entry, next_s=now_s + 300), "killed", now_s)
+        world.provider.clock.time_s -= 86400
+        world.works(1)
+        assert [one.done == one.version for one in world.entries()] == [True]
+
+
+def test_no_key_is_used_again_after_a_backup_came_back(world: SipWorld) -> None:
+    """A SIP system that has seen a key does nothing more: here it would leave a suspended account in use."""
+    world.provider.phone()
+    keys = set[str]()
+    with world.provider.database.begin() as connection:
+        (before,) = connection.execute(sa.select(sip_account)).mappings().all()
+        (user,) = connection.execute(sa.select(subscriber)).mappings().all()
+    for _ in range(5):
+        world.provider.suspend(world.user())
+        world.works(1)
+        keys |= {key for what, key in world.system.asked if what == "disable"}
+        with world.provider.database.begin() as connection:
+            connection.execute(sa.update(sip_account).values(**before))
+            connection.execute(sa.update(subscriber).values(**user))
+
+    assert len(keys) == 5
+
+
+def test_the_doctor_only_looks(world: SipWorld) -> None:
+    """Unless it is told to mend something: what time brings about is wanted by the server."""
+    world.provider.phone()
+    world.provider.subscribers.replace(
+        msgspec.structs.replace(world.user(), expires_s=world.provider.clock.now_s() + 5)
+    )
+    world.works(1)
+    before = world.entries()
+    world.provider.clock.time_s += 10
+
+    list(LineCheck(world.lines, world.provider.clock).find())
+
+    assert world.entries() == before
 
 
 def test_what_was_never_issued_is_removed(world: SipWorld) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from offhook.core.errors import Conflict, NotFound
 from offhook.provider import saga as moves
 from offhook.provider.saga import CallHook, Saga, Stage
-from offhook.provider.sagas import Entered
+from offhook.provider.sagas import FARTHEST_S, LEASE_S, Entered
 from offhook.provider.subscriber import State, Subscriber, username_key
 from offhook.storage import decisions, numbers, revisions, sipwishes, tenants
 from offhook.storage.database import Database
@@ -25,9 +25,11 @@ KEPT_S: Final = 7 * 86400
 _AT_ONCE: Final = 20
 _ADD: Final = insert(table).on_conflict_do_nothing()
 _LIVE: Final = ~table.c.is_over
-_FREE: Final = (table.c.runner == "") | (table.c.leased_s <= sa.bindparam("now_s"))
+_NOW: Final[sa.BindParameter[int]] = sa.bindparam("now_s", type_=sa.Integer)
+# What is further ahead than anybody sets it was set by a clock that has been put right since then.
+_FREE: Final = (table.c.runner == "") | (table.c.leased_s <= _NOW) | (table.c.leased_s > _NOW + 2 * LEASE_S)
 # A lease on one whose time has not come would only keep others from it when it has.
-_DUE: Final = _FREE & (table.c.next_s <= sa.bindparam("now_s"))
+_DUE: Final = _FREE & ((table.c.next_s <= _NOW) | (table.c.next_s > _NOW + FARTHEST_S))
 _OF: Final = (
     (table.c.cloud_id == sa.bindparam("of"))
     & (table.c.subscriber_id == sa.bindparam("user"))

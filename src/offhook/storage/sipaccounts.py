@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from offhook.core.errors import Conflict, NotFound
 from offhook.provider.sipaccounts import Address
+from offhook.provider.siplines import LEASE_S, REFUSED_S
 from offhook.provider.sipregister import Claimed, Entry, Line, Rotating, Wanted, aliases_of
 from offhook.provider.subscriber import State, Subscriber
 from offhook.provider.tenant import PerWhom, Sip
@@ -32,11 +33,13 @@ _OWNER: Final = sa.and_(
     table.c.subscriber_id == sa.bindparam("user"),
     table.c.install_id == sa.bindparam("phone"),
 )
-_FREE: Final = (table.c.runner == "") | (table.c.leased_s <= _NOW)
-_TO_DO: Final = (table.c.done < table.c.version) & _FREE
+# What is further ahead than anybody sets it was set by a clock that has been put right since then.
+_FREE: Final = (table.c.runner == "") | (table.c.leased_s <= _NOW) | (table.c.leased_s > _NOW + 2 * LEASE_S)
+_TIME_HAS_COME: Final = (table.c.next_s <= _NOW) | (table.c.next_s > _NOW + 2 * REFUSED_S)
+_TO_DO: Final = (table.c.done < table.c.version) & _FREE & _TIME_HAS_COME
 _MINE: Final = _KNOWN & (table.c.runner == sa.bindparam("by"))
 _RELEASED: Final[dict[str, Any]] = {"runner": "", "leased_s": 0}
-_WISH: Final[dict[str, Any]] = {"version": table.c.version + 1, "next_s": _NOW, "tries": 0, "error": ""}
+_WISH: Final[dict[str, Any]] = {"version": sipwishes.NEXT, "next_s": _NOW, "tries": 0, "error": ""}
 # Phones that may still register with the password of before: what they said they had is older than the new one.
 _BEHIND: Final = sa.exists().where(
     install.c.cloud_id == table.c.cloud_id,
@@ -119,11 +122,11 @@ class SipRegister:
     def claim(self, account_id: str, runner: str, now_s: int, until_s: int) -> Claimed | None:
         """As the port says; whoever would not get it does not wait for the lock of writers."""
         with self._database.read() as connection:
-            free = sa.select(table.c.id).where(_KNOWN, _TO_DO, table.c.next_s <= _NOW)
+            free = sa.select(table.c.id).where(_KNOWN, _TO_DO)
             if connection.scalar(free, {"known": account_id, "now_s": now_s}) is None:
                 return None
         with self._database.begin() as connection:
-            taking = sa.update(table).where(_KNOWN, _TO_DO, table.c.next_s <= _NOW)
+            taking = sa.update(table).where(_KNOWN, _TO_DO)
             taken = connection.execute(
                 taking.values(runner=runner, leased_s=until_s), {"known": account_id, "now_s": now_s}
             )
@@ -225,7 +228,7 @@ class SipRegister:
 
     def due(self, now_s: int, most: int) -> list[str]:
         """As the port says."""
-        wanted = sa.select(table.c.id).where(_TO_DO, table.c.next_s <= _NOW).order_by(table.c.next_s).limit(most)
+        wanted = sa.select(table.c.id).where(_TO_DO).order_by(table.c.next_s).limit(most)
         with self._database.read() as connection:
             return list(connection.scalars(wanted, {"now_s": now_s}))
 

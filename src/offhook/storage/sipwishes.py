@@ -26,6 +26,10 @@ _ZERO: Final[sa.ColumnClause[int]] = sa.literal_column("0")
 _ONE: Final[sa.ColumnClause[int]] = sa.literal_column("1")
 
 
+# Versions grow by lot: one of a database that was restored is none that a SIP system has seen before.
+NEXT: Final = account.c.version + _ONE + sa.func.abs(sa.func.random()) % sa.literal_column("4294967296", sa.Integer)
+
+
 def _text(text: str) -> sa.ColumnClause[str]:
     return sa.literal_column(f"'{text}'")
 
@@ -84,7 +88,7 @@ def _settling(*which: sa.ColumnElement[bool]) -> str:
     new = _wanted()
     values = {
         "wanted": new,
-        "version": account.c.version + _ONE,
+        "version": NEXT,
         "next_s": _NOW,
         "tries": _ZERO,
         "error": _text(""),
@@ -134,7 +138,7 @@ _REVISED: Final = compiled(
         ),
         account.c.wanted == _text(Wanted.ACTIVE),
     )
-    .values({"version": account.c.version + _ONE, "next_s": _NOW, "tries": _ZERO, "error": _text("")})
+    .values({"version": NEXT, "next_s": _NOW, "tries": _ZERO, "error": _text("")})
 )
 
 
