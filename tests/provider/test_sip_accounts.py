@@ -17,7 +17,7 @@ from offhook.provider.knownlines import KnownLines
 from offhook.provider.ports import NewInstall
 from offhook.provider.sipaccounts import Address, SipAccount
 from offhook.provider.sipdoctor import LineCheck
-from offhook.provider.siplines import LEASE_S
+from offhook.provider.siplines import AWAY_S, LEASE_S
 from offhook.provider.sipregister import Rotating, Wanted
 from offhook.provider.subscriber import Argon2, StoredPassword
 from offhook.provider.tenant import Credential, PerWhom, Sip
@@ -388,7 +388,7 @@ def test_a_late_write_enables_nobody_for_good(world: SipWorld, answers: bool) ->
     world.register.rotate([entry.id], Rotating.OVERLAP, world.provider.clock.now_s())
     world.lines.run(entry.id)
     before = entry.address in world.system.disabled
-    world.works()
+    world.works(seconds=AWAY_S)
 
     assert not before
     assert entry.address in world.system.disabled

@@ -24,14 +24,14 @@ from offhook.provider.doctor import Doctor
 from offhook.provider.limits import Limits, Rate
 from offhook.provider.lineatsignin import LineAtSignIn
 from offhook.provider.sipdoctor import LineCheck
-from offhook.provider.siplines import SipLines
+from offhook.provider.siplines import AWAY_S, SipLines
 from offhook.provider.siprotation import SipRotation
-from offhook.provider.tenant import PerWhom
+from offhook.provider.tenant import PerWhom, Tenant
 from offhook.storage.sipaccounts import SipRegister
 from offhook.web.beside import beside
 from offhook.web.http import Answer, Call
 from tests.world_provider import CLIENT, Phone, Provider
-from tests.world_sip import SIP, SipWorld
+from tests.world_sip import SIP, MemorySip, SipWorld
 
 
 @pytest.fixture
@@ -148,6 +148,42 @@ def test_rounds_do_what_is_due_and_go_on_after_a_fault(provider: Provider) -> No
 
     assert len(world.system.accounts) == 1
     assert noted == [("broken", "a bug: KeyError")]
+
+
+def test_a_system_that_hangs_keeps_no_other_waiting(provider: Provider) -> None:
+    """Whoever is to be cut off comes first, each system in its turn, and one that does not answer has to wait."""
+    world = SipWorld(provider)
+    asked = list[str]()
+    world.trouble.before = asked.append
+    lines, hangs = world.lines, MemorySip()
+    hangs.trouble.before = _does_not_answer
+    lines.systems = {"berlin": hangs, "munich": world.system}
+    for number in range(6):
+        provider.has_user(f"user{number}@EXAMPLE")
+        lines.ask_for(SIP, world.user(f"user{number}"), "")
+        provider.clock.time_s += 1
+    munich = provider.has_tenant(Tenant("MUNICH", sip=msgspec.structs.replace(SIP, system="munich")))
+    for number in range(2):
+        provider.has_user(f"user{number}@MUNICH")
+        lines.make(munich, provider.subscribers.get("MUNICH", f"user{number}"), "")
+    asked.clear()
+    provider.suspend(provider.subscribers.get("MUNICH", "user1"))
+    first, (second, *_) = lines.due(1), lines.due(100)[1:]
+    for name in lines.due(3):
+        lines.do(name)
+    after = lines.due(100)
+    provider.clock.time_s += AWAY_S
+
+    assert [lines.register.get(name).cloud_id for name in first] == ["MUNICH"]
+    assert lines.register.get(second).cloud_id == "EXAMPLE"
+    assert "sip.disable" in asked
+    assert after == []
+    assert hangs.asked == [hangs.asked[0]]
+    assert len(lines.due(100)) == 6
+
+
+def _does_not_answer(what: str) -> None:
+    raise Unavailable("Away.")
 
 
 def test_a_look_that_breaks_keeps_no_other_chore_from_being_done() -> None:

@@ -35,6 +35,8 @@ FIRST_S: Final = 1
 MOST_S: Final = 300
 # A system that says no is asked again, but not often: somebody has to put that right.
 REFUSED_S: Final = 3600
+# So long a system that did not answer is left to itself, but for whoever signs in.
+AWAY_S: Final = 5
 ID_BYTES: Final = 12
 PASSWORD_BYTES: Final = 20
 NAME_BYTES: Final = 4
@@ -61,6 +63,8 @@ class SipLines:
         self.register, self.systems = register, systems
         self._sealer, self._chance, self._clock = sealer, chance, clock
         self._runner = chance.token(ID_BYTES).hex()
+        # SIP systems that did not answer, and when: whoever waits for them keeps others waiting.
+        self._away: dict[str, int] = {}
 
     def make(self, tenant: Tenant, subscriber: Subscriber, install_id: str) -> Entry:
         """The account of a user or of an install, made unless it is there.
@@ -123,10 +127,19 @@ class SipLines:
 
     def due(self, most: int) -> Sequence[str]:
         """Those of which something is wanted; together with `do`, they are a chore of the server."""
-        return self.register.due(self._clock.now_s(), most)
+        now_s = self._clock.now_s()
+        return self.register.due(now_s, most, [name for name in self._away.copy() if self._is_away(name, now_s)])
 
     def do(self, name: str) -> Entry | None:
-        """As `run`, but raises Postponed: whoever runs the server is to hear of it. A refusal stays in the register."""
+        """As `run`, but raises Postponed: whoever runs the server is to hear of it. A refusal stays in the register.
+
+        One of a system that has just not answered has to wait.
+        """
+        try:
+            if self._is_away(self.register.get(name).system, self._clock.now_s()):
+                return None
+        except NotFound:
+            return None
         try:
             return self._run(name)
         except Refused:
@@ -156,11 +169,16 @@ class SipLines:
             self.register.again(account_id, self._clock.now_s())
             return None
         except Unavailable as error:
+            self._away[entry.system] = self._clock.now_s()
             self._postpone(entry, runner, error.text, min(FIRST_S << min(entry.tries, 20), MOST_S))
             raise Postponed(f"{entry.system}: {error.text}") from None
         except Refused as error:
             self._postpone(entry, runner, error.text, REFUSED_S)
             raise
+
+    def _is_away(self, system: str, now_s: int) -> bool:
+        """Also after the clock was set back, it is not for long."""
+        return 0 <= now_s - self._away.get(system, -AWAY_S) < AWAY_S
 
     def _carried_out(self, claimed: Claimed, runner: str) -> Entry:
         entry = claimed.entry

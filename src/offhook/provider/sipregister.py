@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -181,8 +181,11 @@ class SipRegister(Protocol):
     def spread(self, cloud_id: str, within_s: int, now_s: int) -> int:
         """New passwords for all that are active, each at a time of its own within so many seconds; for how many."""
 
-    def due(self, now_s: int, most: int) -> list[str]:
-        """Those of which something is wanted, whose time has come, and that nobody has the lease of."""
+    def due(self, now_s: int, most: int, without: Collection[str] = ()) -> list[str]:
+        """Those of which something is wanted, whose time has come, and that nobody has the lease of.
+
+        Those that are to be cut off come first, and then each system in turn; some systems can be left out.
+        """
 
     def settle(self, now_s: int) -> None:
         """Want for all what their users and phones make of it, and what their settings say.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -226,9 +226,12 @@ class SipRegister:
             spread = sa.update(table).where(theirs, table.c.forgets == 0).values(rotate_s=now_s + lot)
             return connection.execute(spread).rowcount
 
-    def due(self, now_s: int, most: int) -> list[str]:
+    def due(self, now_s: int, most: int, without: Collection[str] = ()) -> list[str]:
         """As the port says."""
-        wanted = sa.select(table.c.id).where(_TO_DO).order_by(table.c.next_s).limit(most)
+        stays = table.c.wanted == Wanted.ACTIVE.value
+        in_turn = sa.func.row_number().over(partition_by=[table.c.system, stays], order_by=table.c.next_s)
+        chosen = sa.select(table.c.id).where(_TO_DO, table.c.system.not_in(list(without)))
+        wanted = chosen.order_by(stays, in_turn, table.c.next_s).limit(most)
         with self._database.read() as connection:
             return list(connection.scalars(wanted, {"now_s": now_s}))
 
