@@ -82,7 +82,7 @@ def ask(handlers: Mapping[str, Handler], call: Call, path: str) -> Answer:
     ("text", "why"),
     [
         ('public_url = "ftp://x"\n', "public_url is not of the form"),
-        ('[mail]\nkind = "smtp"\nhost = "h"\nsender = "a@b.example"\nsecurity = "ssl"\n', "ssl"),
+        ('[mail]\nkind = "smtp"\nhost = "h"\nsender = "a@b.example"\nsecurity = "ssl"\n', "security"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_said(tmp_path: Path, text: str, why: str) -> None:
