@@ -24,7 +24,7 @@ from offhook.provider.doctor import Doctor
 from offhook.provider.limits import Limits, Rate
 from offhook.provider.lineatsignin import LineAtSignIn
 from offhook.provider.sipdoctor import LineCheck
-from offhook.provider.siplines import AWAY_S, SipLines
+from offhook.provider.siplines import AWAY_S, Postponed, SipLines
 from offhook.provider.siprotation import SipRotation
 from offhook.provider.tenant import PerWhom, Tenant
 from offhook.storage.sipaccounts import SipRegister
@@ -170,7 +170,8 @@ def test_a_system_that_hangs_keeps_no_other_waiting(provider: Provider) -> None:
     provider.suspend(provider.subscribers.get("MUNICH", "user1"))
     first, (second, *_) = lines.due(1), lines.due(100)[1:]
     for name in lines.due(3):
-        lines.do(name)
+        with suppress(Postponed):
+            lines.do(name)
     after = lines.due(100)
     provider.clock.time_s += AWAY_S
 
