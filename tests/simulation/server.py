@@ -200,14 +200,23 @@ class Server:
 
 
 def run(work: Awaitable[T]) -> T:
-    """What an async function says that has nothing to wait for but work beside it, which is done at once."""
-    loop = _loop()
-    task = loop.create_task(_waited(work))
+    """What an async function says that has nothing to wait for but work beside it, which is done at once.
+
+    Most wait for nothing at all, so the loop turns only for those that do.
+    """
+    loop, coroutine = _loop(), _waited(work)
     for _ in range(_MOST_STEPS):
-        if task.done():
-            return task.result()
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+        asyncio._set_running_loop(loop)
+        try:
+            waited_for = coroutine.send(None)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            asyncio._set_running_loop(None)
+        if waited_for is not None:
+            waited_for._asyncio_future_blocking = False
+            loop.run_until_complete(asyncio.wait([waited_for]))
     raise AssertionError("a handler waits for something that is not part of the simulation")
 
 
