@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
-from offhook import wiring
+from offhook import connections, wiring
 from offhook.config import DataFolder
 from offhook.core.secret import Secret
 from offhook.provider.subscriber import Argon2, StoredPassword
-from offhook.provider.tenant import Tenant
+from offhook.provider.tenant import Sip, Tenant
 from offhook.storage.database import Database
 from offhook.web.events import Field
-from offhook.web.http import Call
+from offhook.web.http import Answer, Call
 
 
 class NoPassword:
@@ -113,3 +115,44 @@ REFUSED = """
 INSERT INTO install (id, cloud_id, subscriber_id, token_hash, device, user_agent, created_s, refused_s)
 VALUES ('I1', 'EXAMPLE', 1, x'', '', '', 1, 4000000000)
 """
+
+
+CONNECTED = """
+[sip.office]
+kind = "freeswitch"
+username = "switch"
+password = "a long password of ours"
+"""
+
+
+@pytest.mark.anyio
+async def test_a_freeswitch_is_answered_from_the_register(tmp_path: Path) -> None:
+    """A server that has one among its connections tells it who may register, if it says who it is."""
+    folder = DataFolder(tmp_path).make()
+    file = folder.path / connections.FILE
+    file.write_text(CONNECTED)
+    file.chmod(0o600)
+    basic = base64.b64encode(b"switch:a long password of ours").decode()
+    with closing(Database(folder.database)) as database, closing(wiring.Parts(folder, database)) as parts:
+        desk = wiring.Desk(parts)
+        desk.tenants.put(Tenant("EXAMPLE", sip=Sip("office", "sip.example.net")))
+        ann = desk.directory.add("EXAMPLE", "ann", Secret("12345678")).subscriber
+        parts.elsewhere.lines.make(parts.tenants.get("EXAMPLE"), ann, "")
+        known = parts.elsewhere.register.all()[0].address
+        asked = {"section": "directory", "action": "sip_auth", "user": known.username, "domain": known.domain}
+        form = {"content-type": "application/x-www-form-urlencoded"}
+
+        async def ask(headers: dict[str, str]) -> Answer:
+            handler = wiring.handlers_of(parts, NoPassword(), "", ignore)["/sip/{system}/directory"]
+            body = urlencode(asked).encode()
+            names = {"system": "office"}
+            return await handler(
+                Call("POST", "/sip/office/directory", headers=form | headers, body=body, parameters=names)
+            )
+
+        told = await ask({"authorization": f"Basic {basic}"})
+        stranger = await ask({})
+
+    assert told.status == 200
+    assert b'name="a1-hash"' in told.body
+    assert stranger.status == 401

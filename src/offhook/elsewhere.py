@@ -38,6 +38,8 @@ from offhook.provider.usersteps import ActivateStep, EnterStep
 from offhook.provider.vouchers import Refresh, Vouchers
 from offhook.provider.vouching import Vouching
 from offhook.provider.wordings import Wordings
+from offhook.sip import freeswitch
+from offhook.sip.settings import FreeSwitch as FreeSwitchSettings
 from offhook.sip.systems import open_system
 from offhook.storage.codes import Codes
 from offhook.storage.database import Database
@@ -105,6 +107,12 @@ class Elsewhere:
         self.systems = {
             name: open_system(settings, KnownLines(self.register, name, sealer))
             for name, settings in connections.sip.items()
+        }
+        # Of those systems that ask us who may register, by their names.
+        self.directories = {
+            name: freeswitch.Directory(settings, KnownLines(self.register, name, sealer))
+            for name, settings in connections.sip.items()
+            if isinstance(settings, FreeSwitchSettings)
         }
         # What the doctor asks how it is, by how it is called in the file.
         self._named: dict[str, Faults] = {

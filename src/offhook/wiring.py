@@ -41,6 +41,7 @@ from offhook.provider.passwords import HashPool, hash_password
 from offhook.provider.policies import Policies
 from offhook.provider.ports import Chance, Clock, Passwords
 from offhook.provider.recent import RecentPasswords
+from offhook.provider.registrations import SipRegistrations
 from offhook.provider.reports import Reports
 from offhook.provider.reprovision import Reprovision
 from offhook.provider.rollouts import Rollouts
@@ -68,7 +69,7 @@ from offhook.storage.signin import SignInStore
 from offhook.storage.subscribers import SubscriberStore
 from offhook.storage.tenants import ServedTenants, TenantStore
 from offhook.storage.themes import ThemeStore
-from offhook.web import again, invitations, portal, provider
+from offhook.web import again, freeswitch, invitations, portal, provider
 from offhook.web.app import application
 from offhook.web.beside import beside
 from offhook.web.events import EventLog, Events, Field
@@ -211,6 +212,7 @@ class Desk:
             rounds=RoundStore(parts.database),
             portal=Bases(parts),
             clock=parts.clock,
+            registrations=SipRegistrations(parts.elsewhere.register, parts.elsewhere.systems),
         )
         self.doctor, self.connections = parts.elsewhere.doctor(), parts.elsewhere.connections
         self.keyring = Keyring(parts.key_file, SealedTexts(parts.database), parts.sealer, parts.clock)
@@ -400,6 +402,7 @@ def _provider(parts: Parts, passwords: Passwords, log: Events, world: World) -> 
         **invitations.endpoints(
             parts.elsewhere.invited.find, parts.elsewhere.wordings.of, clock, parts.elsewhere.beside
         ),
+        **freeswitch.endpoints(parts.elsewhere.directories),
     }
 
 

@@ -132,6 +132,9 @@ class SipRegister(Protocol):
     def of_user(self, cloud_id: str, subscriber_id: int) -> list[Entry]:
         """All of a user and of their installs."""
 
+    def of_users(self, cloud_id: str, subscriber_ids: Sequence[int]) -> list[Entry]:
+        """All of some hundred users and of their installs."""
+
     def of_install(self, cloud_id: str, install_id: str) -> list[Entry]:
         """Those of one install alone."""
 

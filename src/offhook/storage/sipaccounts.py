@@ -100,6 +100,11 @@ class SipRegister:
         theirs = (table.c.cloud_id == cloud_id) & (table.c.subscriber_id == subscriber_id)
         return self._many(sa.select(table).where(theirs).order_by(table.c.created_s, table.c.id))
 
+    def of_users(self, cloud_id: str, subscriber_ids: Sequence[int]) -> list[Entry]:
+        """As the port says."""
+        theirs = (table.c.cloud_id == cloud_id) & table.c.subscriber_id.in_(subscriber_ids)
+        return self._many(sa.select(table).where(theirs))
+
     def of_install(self, cloud_id: str, install_id: str) -> list[Entry]:
         """As the port says."""
         phone = (install.c.cloud_id == cloud_id) & (install.c.id == install_id)
