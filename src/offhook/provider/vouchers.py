@@ -248,4 +248,4 @@ def _changed(known: Subscriber, before: Voucher | None, answer: Vouched, numbers
 def _is_news(before: Voucher, answer: Vouched, now_s: int, mode: ByUpstream) -> bool:
     """Whether it is worth a write: a phone that signs in again and again says nothing new."""
     same = (before.answer, before.upstream, before.gone_s) == (answer, mode.upstream, 0)
-    return not same or not 0 <= now_s - before.asked_s < min(60, mode.refresh_s)
+    return not same or before.next_s <= now_s or not 0 <= now_s - before.asked_s < min(60, mode.refresh_s)
