@@ -44,15 +44,16 @@ def test_the_desk_shows_no_secret(company: Company, office: Office, handset: Han
         ("sip", "check", "berlin"),
         ("sip", "show", address, "--system", "berlin"),
         ("onboarding", "show", office.cloud_id),
-        ("doctor",),
         ("keys", "list"),
     ]
 
     shown = [company.types(*words) + str(company.tells(*words)) for words in commands]
+    doctor = company.types("doctor", status=1) + company.types("doctor", "--json", status=1)
     export = company.types("user", "export", office.cloud_id)
     code, phone = handset.types("show", "--json")
 
     assert all(shown)
+    assert "sip.gone" in doctor
     assert "ann@example.com" in export
     assert (code, '"secret": true' in phone or "password" in phone) == (0, True)
 
