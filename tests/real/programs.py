@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -48,15 +49,23 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 
 def free_port_of_both() -> int:
-    """A port of loopback that is free for UDP and TCP."""
+    """A port of loopback that is free for UDP and TCP, as is the one behind it, which SIP over TLS takes.
+
+    It lies below those that systems give to connections by themselves, so that none of these takes it meanwhile.
+    """
     while True:
-        port = free_port()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tried:
-            try:
-                tried.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        port = random.randrange(20_000, 32_000, 2)
+        if all(_is_free(port + behind, kind) for behind in (0, 1) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
             return port
+
+
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as tried:
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 @contextmanager
